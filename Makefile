@@ -1,0 +1,51 @@
+# make book    the rendered book, in _build/html          make test    the whole test suite
+# make lab     JupyterLab on the notebooks                make capture the shipped traces again (hours on a CPU)
+# Everything runs in .venv, which the first command makes from requirements.lock.
+
+# the first Python that runs and is 3.11 or 3.12
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: book book-strict test slow lab capture sync lint clean setup
+.DEFAULT_GOAL := book
+
+setup: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Lethe needs Python 3.11 or 3.12: install one, or make PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "== set-up: .venv with the pinned packages (about 5 GB once, a few minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "no venv module: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --quiet --requirement requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	@touch $(READY)
+	@echo "== set-up: done"
+
+book: $(READY)
+	@$(BIN)/python -m lethe.pages.build
+
+book-strict: $(READY)
+	@$(BIN)/python -m lethe.pages.build --strict
+
+test: $(READY)
+	@echo "== tests"
+	@$(BIN)/python -m pytest -m "not slow"
+
+slow: $(READY)
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+lab: $(READY)
+	@$(BIN)/jupyter lab notebooks
+
+sync: $(READY)
+	@$(BIN)/jupytext --sync notebooks/*.py
+
+capture: $(READY)
+	@$(BIN)/python -m lethe.capture.shipped
+
+clean:
+	@rm -rf _build

@@ -1,0 +1,16 @@
+"""Errors a user can act on: one line that names the thing and what to do. Cost: none."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class LetheError(ValueError):
+    """Something the user can put right; its text is one line."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Return `did you mean 'x'? (known: a, b, c)` for a name that is not among the choices."""
+    known = sorted(choices)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}(known: {', '.join(known) or 'none'})"
