@@ -1,0 +1,66 @@
+"""What a run ran on: versions, device, threads and determinism flags, for its manifest.
+
+A resume splices two trajectories together unless it is exact (a one-bit difference grows into another run), so an unfinished
+run goes on only where `EXACT` is unchanged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from lethe.capture.models import weights_file
+from lethe.errors import LetheError
+
+if TYPE_CHECKING:
+    from lethe.capture.finetune import Run
+
+EXACT = ("torch", "timm", "device", "threads", "precision")
+
+
+def describe(device: torch.device, threads: int) -> dict[str, str | int | bool]:
+    """The environment of a run, ready for JSON."""
+    cuda = device.type == "cuda"
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "lethe")},
+        "device": torch.cuda.get_device_name(device) if cuda else "cpu",
+        "machine": platform.machine(),
+        "threads": threads,
+        "precision": "bfloat16 autocast" if cuda else "float32",
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "commit": commit(),
+    }
+
+
+def commit() -> str:
+    """The commit of the source checkout, or `unknown` outside one."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def weights_sha256(run: Run) -> str:
+    """The sha256 of the file the backbone came from; empty if it came from timm or nowhere."""
+    if run.weights in ("timm", "none"):
+        return ""
+    return hashlib.sha256(weights_file(run.model, run.recipe.pixels, run.weights).read_bytes()).hexdigest()
+
+
+def check_same(begun: dict[str, object], now: dict[str, object], folder: Path) -> None:
+    """LetheError naming what changed since an unfinished run was begun."""
+    for name in EXACT:
+        if begun[name] != now[name]:
+            raise LetheError(
+                f"{folder.name} was begun with {name} {begun[name]}, this is {now[name]}: a resume would not be "
+                "exact; finish it there, or remove the folder to start over"
+            )

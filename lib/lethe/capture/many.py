@@ -1,0 +1,56 @@
+"""Several runs on one machine: worker processes side by side on a CPU, one after another on a GPU.
+
+Small networks gain little from a second thread, so on a CPU every worker takes one thread and one run. Progress is read
+from the runs' own commit records, so it needs no channel between the processes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from lethe.capture.finetune import Run, capture_run
+
+
+def capture_many(runs: Sequence[Run], out: Path, device: str = "auto", jobs: int = 0) -> list[Path]:
+    """Capture every run, `jobs` at a time (0 = one a core on a CPU, one on a GPU); returns their folders.
+
+    A run that fails does not stop the others: the first error is raised when all have ended.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs or default_jobs(device), len(runs)), mp_context=context) as pool:
+        futures = [pool.submit(capture_run, run, out, device) for run in runs]
+        watch(runs, out, futures)
+    return [future.result() for future in futures]
+
+
+def default_jobs(device: str) -> int:
+    """One worker a core on a CPU; on a GPU one, which fills it."""
+    import torch
+
+    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    return 1 if on_gpu else os.cpu_count() or 1
+
+
+def watch(runs: Sequence[Run], out: Path, futures: Sequence[Future[Path]]) -> None:
+    """Show one bar a run until all have ended."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bars = [progress.add_task(run.name, total=run.recipe.epochs + 1) for run in runs]
+        pending = set(futures)
+        while pending:
+            _, pending = wait(pending, timeout=1)
+            for run, bar, future in zip(runs, bars, futures):
+                failed = future.done() and future.exception()
+                note = f"[red]{run.name}: failed" if failed else run.name
+                progress.update(bar, completed=epochs_done(out / run.name), description=note)
+
+
+def epochs_done(folder: Path) -> int:
+    """How many epochs of a run are committed."""
+    return sum(1 for _ in folder.glob("epochs/*.commit.json"))

@@ -1,0 +1,81 @@
+"""Checkpoints and hashes of a training state: weights, buffers and optimizer, without pickle.
+
+A checkpoint is one safetensors file with `model.NAME` and `optimizer.INDEX.NAME` tensors, written at an epoch's end to a
+temporary name, synced and renamed. The random streams need no saving: they are pure functions of the epoch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lethe.errors import LetheError
+
+
+def checkpoint_file(folder: Path, epoch: int) -> Path:
+    """Where an epoch's checkpoint lies."""
+    return folder / f"checkpoint-{epoch:04d}.safetensors"
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state by `INDEX.NAME`, in the order of its parameters."""
+    states = optimizer.state_dict()["state"]
+    return {f"{index}.{name}": value for index, state in states.items() for name, value in state.items()}
+
+
+def write_tensors(tensors: dict[str, Tensor], file: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file so that it exists whole or not at all."""
+    unfinished = file.with_suffix(".tmp")
+    try:
+        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, unfinished, metadata)
+        with open(unfinished, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(unfinished, file)
+    except (OSError, SafetensorError) as error:
+        raise LetheError(f"cannot write {file}: {error}; free some space or choose another --out") from None
+
+
+def save_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optimizer) -> None:
+    """Write the state at the end of an epoch."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"optimizer.{name}": value for name, value in optimizer_tensors(optimizer).items()}
+    write_tensors(tensors, checkpoint_file(folder, epoch))
+
+
+def load_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optimizer) -> None:
+    """Put model and optimizer into the state they had at the end of an epoch."""
+    file = checkpoint_file(folder, epoch)
+    if not file.is_file():
+        raise LetheError(f"{file} is missing: the run cannot go on from epoch {epoch}; remove {folder} to start over")
+    tensors = load_file(file)
+    model.load_state_dict({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, entry = name.split(".", 2)
+            state.setdefault(int(index), {})[entry] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def drop_checkpoints(folder: Path, keep: int | None) -> None:
+    """Remove all checkpoints but that of epoch `keep`; with None all of them."""
+    for file in folder.glob("checkpoint-*.safetensors"):
+        if keep is None or file != checkpoint_file(folder, keep):
+            file.unlink()
+
+
+def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """First 16 hex digits of the sha256 over names and bytes, in the order given."""
+    total = hashlib.sha256()
+    for name, tensor in tensors:
+        total.update(name.encode())
+        total.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()[:16]

@@ -1,0 +1,181 @@
+"""Training on images that live on the device: warm-up of the head, epochs of fine-tuning, clean passes.
+
+The whole data set is one uint8 tensor on the device; batches are index selections, augmentation and normalisation
+happen in batches there, so there is no loader and no worker. Every draw comes from `streams`, by epoch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lethe.capture import streams
+from lethe.capture.augment import DRAWS, augment, normalise
+from lethe.capture.models import features
+from lethe.capture.recipes import Recipe
+from lethe.capture.recorder import Recorder
+from lethe.datasets.images import Images
+from lethe.errors import LetheError
+
+WARMUP_EPOCH = 1 << 31  # warm-up epochs are counted from here, so that no draw is used twice
+CLEAN_BATCH = 512  # fixed: kernels may round differently in another batch size
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A data set on its device: images uint8[n, c, h, w], labels int64[n], sample keys uint64[n] (host)."""
+
+    images: Tensor
+    labels: Tensor
+    keys: np.ndarray
+    classes: int
+
+    @classmethod
+    def of(cls, images: Images, device: torch.device) -> Resident:
+        """Move a data set to the device, once."""
+        pixels = torch.from_numpy(np.ascontiguousarray(images.pixels.transpose(0, 3, 1, 2)))
+        labels = torch.from_numpy(images.labels.astype(np.int64))
+        keys = streams.sample_keys(images.sample_ids)
+        return cls(pixels.to(device), labels.to(device), keys, len(images.classes))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def precision(device: torch.device) -> torch.autocast:
+    """bfloat16 autocast on CUDA; float32 on the CPU, where small models gain nothing from it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def batches(order: Tensor, size: int) -> Iterator[Tensor]:
+    """An order cut into batches; a last batch of one joins its neighbour (BatchNorm needs two)."""
+    parts = list(order.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    yield from parts
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """One cycle: linear rise over `recipe.rise` of the steps, then half a cosine down to 0."""
+    done = (step + 0.5) / steps
+    if done < recipe.rise:
+        return recipe.learning_rate * done / recipe.rise
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - recipe.rise) / (1 - recipe.rise)))
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
+    """AdamW with decay on matrices and kernels only, as is usual for both families."""
+    tensors = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [t for t in tensors if t.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [t for t in tensors if t.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+
+
+def order_of(data: Resident, seeds: streams.Seeds, epoch: int) -> np.ndarray:
+    """The order in which an epoch visits the samples: positions int64[n]."""
+    return streams.shuffled(seeds.order, "order", epoch, data.keys)
+
+
+def order_hash(data: Resident, seeds: streams.Seeds, epoch: int) -> str:
+    """First 16 hex digits of the sha256 over the sample keys in visiting order."""
+    return hashlib.sha256(data.keys[order_of(data, seeds, epoch)].tobytes()).hexdigest()[:16]
+
+
+def train_epoch(
+    model: nn.Module, optimizer: Optimizer, data: Resident, recipe: Recipe, seeds: streams.Seeds, epoch: int
+) -> float:
+    """One epoch of fine-tuning (epochs count from 1); returns the mean training loss."""
+    device = data.labels.device
+    order = torch.from_numpy(order_of(data, seeds, epoch)).to(device)
+    draws = torch.from_numpy(streams.uniforms(seeds.augment, "augment", epoch, data.keys, DRAWS)).to(device)
+    parts = list(batches(order, recipe.batch_size))
+    total = torch.zeros((), device=device)
+    model.train()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(streams.integer(seeds.dropout, "dropout", epoch))  # dropout layers draw globally
+        for index, part in enumerate(parts):
+            step = (epoch - 1) * len(parts) + index
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(recipe, step, recipe.epochs * len(parts))
+            total += train_step(model, optimizer, data, recipe, draws, part) * len(part)
+    loss = float(total) / len(data)
+    if not math.isfinite(loss):
+        raise LetheError(
+            f"training diverged: the loss became {loss} in epoch {epoch}; committed epochs are kept; "
+            f"lower learning_rate (now {recipe.learning_rate})"
+        )
+    return loss
+
+
+def train_step(
+    model: nn.Module, optimizer: Optimizer, data: Resident, recipe: Recipe, draws: Tensor, part: Tensor
+) -> Tensor:
+    """One step on the samples at positions `part`; returns the detached mean loss."""
+    images = augment(normalise(data.images[part], recipe), draws[part], recipe)
+    with precision(part.device):
+        logits = model(images.contiguous(memory_format=torch.channels_last))
+    loss = F.cross_entropy(logits.float(), data.labels[part], label_smoothing=recipe.label_smoothing)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def clean_batches(data: Resident, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
+    """Positions and normalised images in sample order, the last batch padded to the fixed size."""
+    for start in range(0, len(data), CLEAN_BATCH):
+        positions = torch.arange(start, min(start + CLEAN_BATCH, len(data)), device=data.labels.device)
+        padded = F.pad(positions, (0, CLEAN_BATCH - len(positions)))
+        images = normalise(data.images[padded], recipe)
+        yield positions, images.contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def record_epoch(model: nn.Module, data: Resident, recipe: Recipe) -> dict[str, np.ndarray]:
+    """The eval view: a clean pass in eval mode over every sample; arrays [n] by name."""
+    recorder = Recorder(len(data), data.labels.device)
+    model.eval()
+    for positions, images in clean_batches(data, recipe):
+        with precision(images.device):
+            logits = model(images)
+        recorder.record(positions, logits[: len(positions)], data.labels[positions])
+    return recorder.end_epoch()
+
+
+def accuracy(arrays: dict[str, np.ndarray], data: Resident) -> float:
+    """Share of samples whose prediction is their label."""
+    return float((arrays["prediction"] == data.labels.cpu().numpy()).mean())
+
+
+@torch.no_grad()
+def clean_features(model: nn.Module, data: Resident, recipe: Recipe) -> Tensor:
+    """The frozen backbone's features of every sample: float32[n, width]."""
+    model.eval()
+    rows = []
+    for positions, images in clean_batches(data, recipe):
+        with precision(images.device):
+            rows.append(features(model, images).float()[: len(positions)])
+    return torch.cat(rows)
+
+
+def warm_up_head(model: nn.Module, data: Resident, recipe: Recipe, seeds: streams.Seeds) -> None:
+    """Train the head alone on the frozen backbone's clean features (BatchNorm statistics stay as they are)."""
+    rows, head = clean_features(model, data, recipe), model.get_classifier()
+    optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.warmup_learning_rate, weight_decay=0.0, fused=True)
+    for epoch in range(recipe.warmup_epochs):
+        order = torch.from_numpy(order_of(data, seeds, WARMUP_EPOCH + epoch)).to(rows.device)
+        for part in batches(order, recipe.batch_size):
+            loss = F.cross_entropy(head(rows[part]), data.labels[part], label_smoothing=recipe.label_smoothing)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()

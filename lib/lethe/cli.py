@@ -1,0 +1,188 @@
+"""The command `lethe`: one command a verb, errors of one line, exit code 1 when the user can act on it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import print as show
+
+from lethe.errors import LetheError
+
+app = typer.Typer(no_args_is_help=True, help="Which training images does a network learn, and then lose again?")
+traces_app = typer.Typer(no_args_is_help=True, help="Look at, check and pack captured traces.")
+data_app = typer.Typer(no_args_is_help=True, help="Build the data sets that Lethe ships.")
+app.add_typer(traces_app, name="traces")
+app.add_typer(data_app, name="data")
+
+Out = Annotated[Path, typer.Option(help="Folder for the run folders.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`0-9`, `3` or `0,2,5-7` as a list of seeds."""
+    seeds: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            seeds.extend(range(int(first), int(last or first) + 1))
+    except ValueError:
+        raise LetheError(f"seeds are written like 0-9 or 0,2,5-7, not {text!r}") from None
+    if not seeds:
+        raise LetheError(f"no seed in {text!r}: write it like 0-9")
+    return seeds
+
+
+def parse_pairs(pairs: list[str]) -> dict[str, str]:
+    """`key=value` arguments as a dict."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise LetheError(f"settings are written key=value, not {pair!r}")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def typed_settings(pairs: list[str]) -> dict[str, int | float | bool]:
+    """`key=value` recipe settings, read as the type that the recipe has."""
+    from lethe.capture.recipes import QUICK, find_recipe
+
+    settings: dict[str, int | float | bool] = {}
+    for name, text in parse_pairs(pairs).items():
+        kind = type(QUICK.as_dict().get(name, 0))
+        try:
+            settings[name] = text.lower() in ("1", "true", "yes") if kind is bool else kind(text)
+        except ValueError:
+            raise LetheError(f"setting {name} must be of type {kind.__name__}, not {text!r}") from None
+    find_recipe("quick", "test_resnet", **settings)
+    return settings
+
+
+@app.command()
+def capture(
+    dataset: Annotated[str, typer.Argument(help="Name of the data set, such as glyphs.")],
+    model: Annotated[str, typer.Option(help="timm name of the model.")] = "test_resnet",
+    preset: Annotated[str, typer.Option(help="quick, book or paper.")] = "quick",
+    seeds: Annotated[str, typer.Option(help="Such as 0-9 or 0,2,5.")] = "0",
+    out: Out = Path("runs"),
+    weights: Annotated[str, typer.Option(help="lethe, timm, none or a safetensors file.")] = "lethe",
+    limit: Annotated[int, typer.Option(help="Training samples, drawn per seed; 0 = all.")] = 0,
+    hold: Annotated[list[str] | None, typer.Option(help="Hold one stream: order=0; may be repeated.")] = None,
+    setting: Annotated[list[str] | None, typer.Option("-s", help="Recipe setting: epochs=10.")] = None,
+    device: Device = "auto",
+    jobs: Annotated[int, typer.Option(help="Runs at a time; 0 = one a core (CPU), one (GPU).")] = 0,
+) -> None:
+    """Fine-tune and record every training sample at every epoch; resumes what is unfinished."""
+    from lethe.capture import capture_many, plan_run
+
+    held = {name: parse_seeds(text)[0] for name, text in parse_pairs(hold or []).items()}
+    settings = typed_settings(setting or [])
+    choices = {"preset": preset, "weights": weights, "limit": limit, "held": held, **settings}
+    runs = [plan_run(dataset, model, seed=seed, **choices) for seed in parse_seeds(seeds)]
+    for folder in capture_many(runs, out, device, jobs):
+        show(str(folder))
+
+
+@app.command()
+def pretrain(
+    model: Annotated[str, typer.Argument(help="timm name of the model.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; default data/weights.")] = None,
+    preset: Annotated[str, typer.Option(help="Preset whose recipe is used.")] = "quick",
+    epochs: Annotated[int, typer.Option(help="0 = the length the shipped weights had.")] = 0,
+    device: Device = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
+) -> None:
+    """Pretrain a backbone on the letters of other scripts."""
+    from lethe.capture.pretraining import pretrain as train
+    from lethe.capture.pretraining import pretraining_recipe
+    from lethe.paths import data_folder
+
+    pixels = pretraining_recipe(model, preset, epochs).pixels
+    file = out or data_folder() / "weights" / f"{model}-{pixels}px.safetensors"
+    done = train(
+        model,
+        file,
+        preset=preset,
+        epochs=epochs,
+        device=device,
+        threads=threads,
+        report=lambda epoch, loss: show(f"epoch {epoch}: loss {loss:.3f}"),
+    )
+    show(f"{done.file}: test accuracy {done.accuracy:.1%} on the pretraining task")
+
+
+@data_app.command("build-glyphs")
+def build_glyphs_command(
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("data/glyphs"),
+    fonts: Annotated[Path, typer.Option(help="Scratch folder for the font packages.")] = Path("fonts"),
+) -> None:
+    """Render the glyphs data set from Debian's font packages."""
+    from lethe.datasets.build_glyphs import build_glyphs
+
+    build_glyphs(out, fonts)
+
+
+@traces_app.command("list")
+def list_command() -> None:
+    """Name the shipped trace stores."""
+    from lethe.traces import list_traces
+
+    for name in list_traces():
+        show(name)
+
+
+@traces_app.command("show")
+def show_command(store: Annotated[str, typer.Argument(help="Name or path of a store.")]) -> None:
+    """Print what a store holds."""
+    from lethe.traces import describe, open_traces
+
+    for key, value in describe(open_traces(store)).items():
+        show(f"{key}: {value}")
+
+
+@traces_app.command("verify")
+def verify_command(store: Annotated[Path, typer.Argument(help="Path of a store.")]) -> None:
+    """Check a store against its own hashes."""
+    from lethe.traces import verify_store
+
+    verify_store(store)
+    show(f"{store}: complete and unchanged")
+
+
+@traces_app.command("compact")
+def compact_command(
+    runs: Annotated[list[Path], typer.Argument(help="Finished run folders, one a seed.")],
+    out: Annotated[Path, typer.Option(help="The store to write, NAME.zarr.zip.")],
+) -> None:
+    """Pack the runs of several seeds into one store."""
+    from lethe.traces import compact
+
+    show(str(compact(sorted(runs), out)))
+
+
+@app.command()
+def rerun(
+    name: Annotated[str, typer.Argument(help="Page to run again, such as finding_3_seed_stability.")] = "",
+    parameter: Annotated[list[str] | None, typer.Option("-p", help="key=value; may be repeated.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the page.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="Name the pages.")] = False,
+    describe: Annotated[bool, typer.Option("--describe", help="List the page's parameters.")] = False,
+) -> None:
+    """Run one page of the book again with other parameters."""
+    from lethe.pages import rerun as pages
+
+    if listing or not name:
+        show("\n".join(pages.list_pages()))
+    elif describe:
+        show(pages.describe(name))
+    else:
+        show(str(pages.rerun(name, parse_pairs(parameter or []), out)))
+
+
+def main() -> None:
+    """Entry point: a LetheError is one line on standard error and exit code 1."""
+    try:
+        app()
+    except LetheError as error:
+        print(f"lethe: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
