@@ -1,4 +1,6 @@
-"""Capture end to end on a few hundred glyphs: exact repeats, exact resume, silent recorder, clear refusals."""
+"""Capture end to end on a few hundred glyphs: exact repeats, exact resume, silent recorder,
+clear refusals.
+"""
 
 import dataclasses
 import os
@@ -171,12 +173,14 @@ def test_a_diverging_run_keeps_its_commits(tmp_path):
     run = plan(learning_rate=1e30)
     with pytest.raises(LetheError, match=r"diverged|NaN|finite"):
         capture_run(run, tmp_path, device="cpu")
-    assert list(read_run(tmp_path / run.name).epoch.values)[0] == 0
+    assert 0 in read_run(tmp_path / run.name).epoch
 
 
 def test_a_resume_elsewhere_is_refused(tmp_path, monkeypatch):
     run = plan()
-    monkeypatch.setattr(training, "train_epoch", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        training, "train_epoch", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         capture_run(run, tmp_path, device="cpu")
     with pytest.raises(LetheError, match="begun with threads 1, this is 2"):

@@ -1,4 +1,6 @@
-"""The command `lethe`: one command a verb, errors of one line, exit code 1 when the user can act on it."""
+"""The command `lethe`: one command a verb, errors of one line, exit code 1 when the user can act
+on it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from rich import print as show
 
 from lethe.errors import LetheError
 
-app = typer.Typer(no_args_is_help=True, help="Which training images does a network learn, and then lose again?")
+app = typer.Typer(
+    no_args_is_help=True, help="Which training images does a network learn, and then lose again?"
+)
 traces_app = typer.Typer(no_args_is_help=True, help="Look at, check and pack captured traces.")
 data_app = typer.Typer(no_args_is_help=True, help="Build the data sets that Lethe ships.")
 app.add_typer(traces_app, name="traces")
@@ -53,7 +57,9 @@ def typed_settings(pairs: list[str]) -> dict[str, int | float | bool]:
         try:
             settings[name] = text.lower() in ("1", "true", "yes") if kind is bool else kind(text)
         except ValueError:
-            raise LetheError(f"setting {name} must be of type {kind.__name__}, not {text!r}") from None
+            raise LetheError(
+                f"setting {name} must be of type {kind.__name__}, not {text!r}"
+            ) from None
     find_recipe("quick", "test_resnet", **settings)
     return settings
 
@@ -65,10 +71,16 @@ def capture(
     preset: Annotated[str, typer.Option(help="quick, book or paper.")] = "quick",
     seeds: Annotated[str, typer.Option(help="Such as 0-9 or 0,2,5.")] = "0",
     out: Out = Path("runs"),
-    weights: Annotated[str, typer.Option(help="lethe, timm, none or a safetensors file.")] = "lethe",
+    weights: Annotated[
+        str, typer.Option(help="lethe, timm, none or a safetensors file.")
+    ] = "lethe",
     limit: Annotated[int, typer.Option(help="Training samples, drawn per seed; 0 = all.")] = 0,
-    hold: Annotated[list[str] | None, typer.Option(help="Hold one stream: order=0; may be repeated.")] = None,
-    setting: Annotated[list[str] | None, typer.Option("-s", help="Recipe setting: epochs=10.")] = None,
+    hold: Annotated[
+        list[str] | None, typer.Option(help="Hold one stream: order=0; may be repeated.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("-s", help="Recipe setting: epochs=10.")
+    ] = None,
     device: Device = "auto",
     jobs: Annotated[int, typer.Option(help="Runs at a time; 0 = one a core (CPU), one (GPU).")] = 0,
 ) -> None:
@@ -114,7 +126,9 @@ def pretrain(
 @data_app.command("build-glyphs")
 def build_glyphs_command(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("data/glyphs"),
-    fonts: Annotated[Path, typer.Option(help="Scratch folder for the font packages.")] = Path("fonts"),
+    fonts: Annotated[Path, typer.Option(help="Scratch folder for the font packages.")] = Path(
+        "fonts"
+    ),
 ) -> None:
     """Render the glyphs data set from Debian's font packages."""
     from lethe.datasets.build_glyphs import build_glyphs
@@ -162,11 +176,17 @@ def compact_command(
 
 @app.command()
 def rerun(
-    name: Annotated[str, typer.Argument(help="Page to run again, such as finding_3_seed_stability.")] = "",
-    parameter: Annotated[list[str] | None, typer.Option("-p", help="key=value; may be repeated.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="Page to run again, such as finding_3_seed_stability.")
+    ] = "",
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", help="key=value; may be repeated.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the page.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="Name the pages.")] = False,
-    describe: Annotated[bool, typer.Option("--describe", help="List the page's parameters.")] = False,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="List the page's parameters.")
+    ] = False,
 ) -> None:
     """Run one page of the book again with other parameters."""
     from lethe.pages import rerun as pages

@@ -10,7 +10,8 @@ class LetheError(ValueError):
 
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return `did you mean 'x'? (known: a, b, c)` for a name that is not among the choices."""
-    known = sorted(choices)
+    known = sorted(map(str, choices))
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}(known: {', '.join(known) or 'none'})"
+    shown = known if len(known) <= 20 else [*difflib.get_close_matches(name, known, 12, 0.3), "..."]
+    return f"{hint}(known: {', '.join(shown) or 'none'})"

@@ -1,8 +1,10 @@
-"""Augmentation of a whole batch on its device: one affine map per sample from that sample's own draws.
+"""Augmentation of a whole batch on its device: one affine map per sample from that sample's own
+draws.
 
-Shift, scale, rotation and mirror are composed into one 2x3 matrix and applied by torch's `grid_sample` with
-bilinear interpolation; what comes in from outside is the border's grey for photographs and the same for glyphs.
-Cost: about 10 % of a training step of the smallest model on a CPU.
+Shift, scale, rotation and mirror are composed into one 2x3 matrix and applied by torch's
+`grid_sample` with bilinear interpolation; what comes in from outside is the border's grey for
+photographs and the same for glyphs. Cost: about 10 % of a training step of the smallest model on a
+CPU.
 """
 
 from __future__ import annotations

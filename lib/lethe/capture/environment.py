@@ -1,7 +1,7 @@
 """What a run ran on: versions, device, threads and determinism flags, for its manifest.
 
-A resume splices two trajectories together unless it is exact (a one-bit difference grows into another run), so an unfinished
-run goes on only where `EXACT` is unchanged.
+A resume splices two trajectories together unless it is exact (a one-bit difference grows into
+another run), so an unfinished run goes on only where `EXACT` is unchanged.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def weights_sha256(run: Run) -> str:
     """The sha256 of the file the backbone came from; empty if it came from timm or nowhere."""
     if run.weights in ("timm", "none"):
         return ""
-    return hashlib.sha256(weights_file(run.model, run.recipe.pixels, run.weights).read_bytes()).hexdigest()
+    return hashlib.sha256(
+        weights_file(run.model, run.recipe.pixels, run.weights).read_bytes()
+    ).hexdigest()
 
 
 def check_same(begun: dict[str, object], now: dict[str, object], folder: Path) -> None:
@@ -61,6 +63,6 @@ def check_same(begun: dict[str, object], now: dict[str, object], folder: Path) -
     for name in EXACT:
         if begun[name] != now[name]:
             raise LetheError(
-                f"{folder.name} was begun with {name} {begun[name]}, this is {now[name]}: a resume would not be "
-                "exact; finish it there, or remove the folder to start over"
+                f"{folder.name} was begun with {name} {begun[name]}, this is {now[name]}: a resume "
+                "would not be exact; finish it there, or remove the folder to start over"
             )

@@ -1,7 +1,8 @@
 """A run from plan to trace: head warm-up, fine-tuning, a clean recording pass after every epoch.
 
-Run id = hash of the full configuration, so the same command finds its folder again: finished runs are skipped,
-unfinished ones go on from their last committed epoch, bit for bit as if never interrupted (same machine and versions).
+Run id = hash of the full configuration, so the same command finds its folder again: finished runs
+are skipped, unfinished ones go on from their last committed epoch, bit for bit as if never
+interrupted (same machine and versions).
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def training_images(run: Run) -> Images:
     ranks = np.empty(len(images), np.int64)
     ranks[streams.shuffled(run.seeds.split, "split", 0, keys)] = np.arange(len(images))
     frame = pd.DataFrame({"label": images.labels, "rank": ranks})
-    frame["turn"] = frame.groupby("label")["rank"].rank()  # every class's first, then its second, ...
+    frame["turn"] = frame.groupby("label")[
+        "rank"
+    ].rank()  # every class's first, then its second, ...
     chosen = frame.sort_values(["turn", "rank"]).index[: run.limit]
     return images.take(np.sort(chosen.to_numpy()))
 
@@ -116,8 +119,8 @@ def training_images(run: Run) -> Images:
 def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 1) -> Path:
     """Carry a run through to its last epoch; returns its folder.
 
-    Epoch 0 is recorded after head warm-up, before any fine-tuning. Raises LetheError if the loss diverges, the
-    folder cannot be written, or an unfinished run was begun under other versions.
+    Epoch 0 is recorded after head warm-up, before any fine-tuning. Raises LetheError if the loss
+    diverges, the folder cannot be written, or an unfinished run was begun under other versions.
     """
     folder = Path(out) / run.name
     if is_finished(folder):
@@ -129,7 +132,11 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
     manifest = {
         "config": run.config(),
         "run_id": run.run_id,
-        "dataset": {"fingerprint": images.fingerprint, "classes": images.classes, "test_samples": len(test)},
+        "dataset": {
+            "fingerprint": images.fingerprint,
+            "classes": images.classes,
+            "test_samples": len(test),
+        },
         "weights_sha256": environment.weights_sha256(run),
         "environment": environment.describe(where, threads),
     }
@@ -150,7 +157,9 @@ def fine_tune(run: Run, log: RunLog, data: training.Resident, test: training.Res
     """From the last committed epoch, or from head warm-up, to the last epoch."""
     device, recipe = data.labels.device, run.recipe
     channels = data.images.shape[1]
-    model = models.build_model(run.model, data.classes, channels, recipe, run.seeds.init, run.weights)
+    model = models.build_model(
+        run.model, data.classes, channels, recipe, run.seeds.init, run.weights
+    )
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = training.make_optimizer(model, recipe)
     done = max(log.committed(), default=None)

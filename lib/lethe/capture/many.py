@@ -1,7 +1,8 @@
 """Several runs on one machine: worker processes side by side on a CPU, one after another on a GPU.
 
-Small networks gain little from a second thread, so on a CPU every worker takes one thread and one run. Progress is read
-from the runs' own commit records, so it needs no channel between the processes.
+Small networks gain little from a second thread, so on a CPU every worker takes one thread and one
+run. Progress is read from the runs' own commit records, so it needs no channel between the
+processes.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from lethe.capture.finetune import Run, capture_run
 
 
 def capture_many(runs: Sequence[Run], out: Path, device: str = "auto", jobs: int = 0) -> list[Path]:
-    """Capture every run, `jobs` at a time (0 = one a core on a CPU, one on a GPU); returns their folders.
+    """Capture every run, `jobs` at a time (0 = one a core on a CPU, one on a GPU); returns their
+    folders.
 
     A run that fails does not stop the others: the first error is raised when all have ended.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs or default_jobs(device), len(runs)), mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        min(jobs or default_jobs(device), len(runs)), mp_context=context
+    ) as pool:
         futures = [pool.submit(capture_run, run, out, device) for run in runs]
         watch(runs, out, futures)
     return [future.result() for future in futures]
@@ -39,7 +43,12 @@ def default_jobs(device: str) -> int:
 
 def watch(runs: Sequence[Run], out: Path, futures: Sequence[Future[Path]]) -> None:
     """Show one bar a run until all have ended."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns) as progress:
         bars = [progress.add_task(run.name, total=run.recipe.epochs + 1) for run in runs]
         pending = set(futures)

@@ -1,7 +1,8 @@
 """timm models: built for small images, split into backbone and head, with pretrained weights.
 
-The head is timm's classifier layer; everything else is the backbone. `weights` says where the backbone's
-come from: `lethe` (shipped, pretrained on other scripts), `timm` (ImageNet, downloaded), `none`, or a file.
+The head is timm's classifier layer; everything else is the backbone. `weights` says where the
+backbone's come from: `lethe` (shipped, pretrained on other scripts), `timm` (ImageNet, downloaded),
+`none`, or a file.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from lethe.errors import LetheError, nearest
 from lethe.paths import data_folder
 
 
-def build_model(name: str, classes: int, channels: int, recipe: Recipe, seed: int, weights: str) -> nn.Module:
-    """A timm model for `recipe.pixels` with its backbone loaded and its head drawn from stream `init`.
+def build_model(
+    name: str, classes: int, channels: int, recipe: Recipe, seed: int, weights: str
+) -> nn.Module:
+    """A timm model for `recipe.pixels` with its backbone loaded and its head drawn from stream
+    `init`.
 
     Raises LetheError for an unknown model and for weights that are missing or do not fit.
     """
@@ -51,8 +55,9 @@ def create(name: str, classes: int, channels: int, recipe: Recipe, pretrained: b
         if not pretrained:
             raise
         raise LetheError(
-            f"timm could not fetch the ImageNet weights of {name!r} ({type(error).__name__}): go online, or "
-            "copy them into the Hugging Face cache, or use --weights lethe, --weights none or a file"
+            f"timm could not fetch the ImageNet weights of {name!r} ({type(error).__name__}): go "
+            "online, or copy them into the Hugging Face cache, or use --weights lethe, "
+            "--weights none or a file"
         ) from None
 
 
@@ -82,7 +87,7 @@ def weights_file(name: str, pixels: int, weights: str) -> Path:
     shipped = sorted(path.name for path in folder.glob("*.safetensors"))
     raise LetheError(
         f"no weights file {file.name!r} (shipped: {', '.join(shipped) or 'none'}): make it with "
-        f"'lethe pretrain {name} --pixels {pixels}', or use --weights timm, --weights none or a file"
+        f"'lethe pretrain {name} ', or use --weights timm, --weights none or a file"
     )
 
 
@@ -91,12 +96,16 @@ def load_backbone(model: nn.Module, file: Path) -> None:
     try:
         tensors = load_file(file)
     except (SafetensorError, OSError) as error:
-        raise LetheError(f"{file.name} is not a readable safetensors file ({error}): fetch it again") from None
+        raise LetheError(
+            f"{file.name} is not a readable safetensors file ({error}): fetch it again"
+        ) from None
     missing, unexpected = model.load_state_dict(fitting(model, tensors, file), strict=False)
     absent = set(missing) - head_names(model)
     if absent or unexpected:
         odd = sorted(absent or unexpected)[0]
-        raise LetheError(f"{file.name} does not fit this model: see {odd!r}; pretrain it for this model and size")
+        raise LetheError(
+            f"{file.name} does not fit this model: see {odd!r}; pretrain it for this model and size"
+        )
 
 
 def fitting(model: nn.Module, tensors: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
@@ -106,7 +115,8 @@ def fitting(model: nn.Module, tensors: dict[str, Tensor], file: Path) -> dict[st
         if name in own and name not in head and own[name].shape != tensor.shape:
             raise LetheError(
                 f"{file.name} does not fit: {name!r} is {tuple(tensor.shape)}, the model needs "
-                f"{tuple(own[name].shape)}; pixels, patch size and channels must be those of pretraining"
+                f"{tuple(own[name].shape)}; pixels, patch size and "
+                "channels must be those of pretraining"
             )
     return {name: tensor for name, tensor in tensors.items() if name not in head}
 

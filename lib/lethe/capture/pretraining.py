@@ -1,7 +1,8 @@
 """Pretraining: the backbone that every fine-tuning run starts from.
 
-Ordinary supervised training on the data set's pretraining task (for `glyphs`: letters of other scripts in other
-typefaces), with the same loop, streams and augmentation as fine-tuning. The head is thrown away.
+Ordinary supervised training on the data set's pretraining task (for `glyphs`: letters of other
+scripts in other typefaces), with the same loop, streams and augmentation as fine-tuning. The head
+is thrown away.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def pretrain(
 ) -> Pretrained:
     """Train a model on a data set's pretraining task and write its backbone to `out`.
 
-    `report(epoch, loss)` is called after every epoch. Raises LetheError as `build_model` and `train_epoch` do.
+    `report(epoch, loss)` is called after every epoch. Raises LetheError as `build_model` and
+    `train_epoch` do.
     """
     recipe, where = pretraining_recipe(model, preset, epochs), models.pick_device(device)
     torch.set_num_threads(threads)
@@ -67,7 +69,8 @@ def pretrain(
     card = {
         "model": model,
         "recipe": json.dumps(recipe.as_dict()),
-        "task": f"{dataset}: {len(data)} images of {data.classes} classes, fingerprint {images.fingerprint}",
+        "task": f"{dataset}: {len(data)} images of {data.classes} classes",
+        "fingerprint": images.fingerprint,
         "test_accuracy": f"{accuracy:.4f}",
         "environment": json.dumps(environment.describe(where, threads)),
     }

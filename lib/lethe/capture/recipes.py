@@ -1,7 +1,8 @@
 """Recipes: what a run trains with, by preset and model.
 
-A recipe is everything but data set, model, weights and seeds. Presets are named recipes; `quick` was chosen
-on pilot seeds outside the published ones, by test accuracy alone (the book's page on capture has the grid).
+A recipe is everything but data set, model, weights and seeds. Presets are named recipes; `quick`
+was chosen on pilot seeds outside the published ones, by test accuracy alone (the book's page on
+capture has the grid).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from lethe.errors import LetheError, nearest
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of head warm-up and fine-tuning; lengths in epochs, `shift` as a share of the side."""
+    """Settings of head warm-up and fine-tuning; lengths in epochs, `shift` as a share of the
+    side.
+    """
 
     pixels: int
     epochs: int

@@ -1,8 +1,9 @@
 """The recorder: what a trace keeps of every sample at one epoch.
 
-From the logits z of a sample with label y: prediction = argmax z; loss = -log softmax(z)[y]; margin = z[y] minus
-the largest other logit; error_l2 = ||softmax(z) - onehot(y)||_2 (EL2N, Paul et al. 2021). Computed in float32 on
-the device, kept there until the epoch ends, copied once. It draws no random numbers and touches no weights.
+From the logits z of a sample with label y: prediction = argmax z; loss = -log softmax(z)[y]; margin
+= z[y] minus the largest other logit; error_l2 = ||softmax(z) - onehot(y)||_2 (EL2N, Paul et al.
+2021). Computed in float32 on the device, kept there until the epoch ends, copied once. It draws no
+random numbers and touches no weights.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from lethe.errors import LetheError
 
 
 def measure(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """The four quantities of a batch: logits float[n, classes], labels int[n] -> four tensors [n]."""
+    """The four quantities of a batch: logits float[n, classes], labels int[n] -> four tensors
+    [n].
+    """
     logits = logits.detach().float()
     own = logits.gather(1, labels[:, None]).squeeze(1)
     others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
@@ -33,6 +36,7 @@ class Recorder:
     """Collects one epoch at a time: `record` for every batch, `end_epoch` for the arrays."""
 
     def __init__(self, samples: int, device: torch.device | str = "cpu") -> None:
+        """Room for an epoch of so many samples on a device."""
         self.samples, self.device = samples, device
         self.begin_epoch()
 
@@ -59,7 +63,10 @@ class Recorder:
         seen = self.seen.cpu().numpy()
         if (seen != 1).any():
             odd = int(np.flatnonzero(seen != 1)[0])
-            raise LetheError(f"sample at position {odd} was recorded {seen[odd]} times in one epoch, expected once")
+            raise LetheError(
+                f"sample at position {odd} was recorded {seen[odd]} times in one epoch, "
+                "expected once"
+            )
         arrays = {name: values.cpu().numpy() for name, values in self.arrays.items()}
         self.begin_epoch()
         return arrays

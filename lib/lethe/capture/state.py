@@ -1,7 +1,8 @@
 """Checkpoints and hashes of a training state: weights, buffers and optimizer, without pickle.
 
-A checkpoint is one safetensors file with `model.NAME` and `optimizer.INDEX.NAME` tensors, written at an epoch's end to a
-temporary name, synced and renamed. The random streams need no saving: they are pure functions of the epoch.
+A checkpoint is one safetensors file with `model.NAME` and `optimizer.INDEX.NAME` tensors, written
+at an epoch's end to a temporary name, synced and renamed. The random streams need no saving: they
+are pure functions of the epoch.
 """
 
 from __future__ import annotations
@@ -28,19 +29,29 @@ def checkpoint_file(folder: Path, epoch: int) -> Path:
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
     """The optimizer's state by `INDEX.NAME`, in the order of its parameters."""
     states = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": value for index, state in states.items() for name, value in state.items()}
+    return {
+        f"{index}.{name}": value for index, state in states.items() for name, value in state.items()
+    }
 
 
-def write_tensors(tensors: dict[str, Tensor], file: Path, metadata: dict[str, str] | None = None) -> None:
+def write_tensors(
+    tensors: dict[str, Tensor], file: Path, metadata: dict[str, str] | None = None
+) -> None:
     """Write a safetensors file so that it exists whole or not at all."""
     unfinished = file.with_suffix(".tmp")
     try:
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, unfinished, metadata)
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+            unfinished,
+            metadata,
+        )
         with open(unfinished, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(unfinished, file)
     except (OSError, SafetensorError) as error:
-        raise LetheError(f"cannot write {file}: {error}; free some space or choose another --out") from None
+        raise LetheError(
+            f"cannot write {file}: {error}; free some space or choose another --out"
+        ) from None
 
 
 def save_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optimizer) -> None:
@@ -54,15 +65,22 @@ def load_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optim
     """Put model and optimizer into the state they had at the end of an epoch."""
     file = checkpoint_file(folder, epoch)
     if not file.is_file():
-        raise LetheError(f"{file} is missing: the run cannot go on from epoch {epoch}; remove {folder} to start over")
+        raise LetheError(
+            f"{file} is missing: the run cannot go on from epoch {epoch}; "
+            f"remove {folder} to start over"
+        )
     tensors = load_file(file)
-    model.load_state_dict({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
+    model.load_state_dict(
+        {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+    )
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, entry = name.split(".", 2)
             state.setdefault(int(index), {})[entry] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
 
 
 def drop_checkpoints(folder: Path, keep: int | None) -> None:
@@ -77,5 +95,7 @@ def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
     total = hashlib.sha256()
     for name, tensor in tensors:
         total.update(name.encode())
-        total.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        total.update(
+            tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        )
     return total.hexdigest()[:16]

@@ -1,10 +1,10 @@
 """One independent random stream per purpose, drawn by counter.
 
-A draw is a pure function of (run seed, purpose, epoch, sample id, index): Philox4x32-10 (Salmon et al. 2011)
-with the key made from seed and purpose and the counter from epoch and sample. Nothing is carried from one
-draw to the next, so a resumed run draws what the uninterrupted one drew, a purpose can be held fixed while
-the others vary, and a sample's draws do not depend on its position or on the other samples.
-Cost: about 50 ns a 32-bit word.
+A draw is a pure function of (run seed, purpose, epoch, sample id, index): Philox4x32-10 (Salmon et
+al. 2011) with the key made from seed and purpose and the counter from epoch and sample. Nothing is
+carried from one draw to the next, so a resumed run draws what the uninterrupted one drew, a purpose
+can be held fixed while the others vary, and a sample's draws do not depend on its position or on
+the other samples. Cost: about 50 ns a 32-bit word.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Training on images that live on the device: warm-up of the head, epochs of fine-tuning, clean passes.
+"""Training on images that live on the device: warm-up of the head, epochs of fine-tuning, clean
+passes.
 
-The whole data set is one uint8 tensor on the device; batches are index selections, augmentation and normalisation
-happen in batches there, so there is no loader and no worker. Every draw comes from `streams`, by epoch.
+The whole data set is one uint8 tensor on the device; batches are index selections, augmentation and
+normalisation happen in batches there, so there is no loader and no worker. Every draw comes from
+`streams`, by epoch.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ CLEAN_BATCH = 512  # fixed: kernels may round differently in another batch size
 
 @dataclass(frozen=True)
 class Resident:
-    """A data set on its device: images uint8[n, c, h, w], labels int64[n], sample keys uint64[n] (host)."""
+    """A data set on its device: images uint8[n, c, h, w], labels int64[n], sample keys uint64[n]
+    (host).
+    """
 
     images: Tensor
     labels: Tensor
@@ -68,7 +72,11 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     done = (step + 0.5) / steps
     if done < recipe.rise:
         return recipe.learning_rate * done / recipe.rise
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (done - recipe.rise) / (1 - recipe.rise)))
+    return (
+        recipe.learning_rate
+        * 0.5
+        * (1 + math.cos(math.pi * (done - recipe.rise) / (1 - recipe.rise)))
+    )
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
@@ -92,17 +100,26 @@ def order_hash(data: Resident, seeds: streams.Seeds, epoch: int) -> str:
 
 
 def train_epoch(
-    model: nn.Module, optimizer: Optimizer, data: Resident, recipe: Recipe, seeds: streams.Seeds, epoch: int
+    model: nn.Module,
+    optimizer: Optimizer,
+    data: Resident,
+    recipe: Recipe,
+    seeds: streams.Seeds,
+    epoch: int,
 ) -> float:
     """One epoch of fine-tuning (epochs count from 1); returns the mean training loss."""
     device = data.labels.device
     order = torch.from_numpy(order_of(data, seeds, epoch)).to(device)
-    draws = torch.from_numpy(streams.uniforms(seeds.augment, "augment", epoch, data.keys, DRAWS)).to(device)
+    draws = torch.from_numpy(
+        streams.uniforms(seeds.augment, "augment", epoch, data.keys, DRAWS)
+    ).to(device)
     parts = list(batches(order, recipe.batch_size))
     total = torch.zeros((), device=device)
     model.train()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(streams.integer(seeds.dropout, "dropout", epoch))  # dropout layers draw globally
+        torch.manual_seed(
+            streams.integer(seeds.dropout, "dropout", epoch)
+        )  # dropout layers draw globally
         for index, part in enumerate(parts):
             step = (epoch - 1) * len(parts) + index
             for group in optimizer.param_groups:
@@ -111,20 +128,27 @@ def train_epoch(
     loss = float(total) / len(data)
     if not math.isfinite(loss):
         raise LetheError(
-            f"training diverged: the loss became {loss} in epoch {epoch}; committed epochs are kept; "
-            f"lower learning_rate (now {recipe.learning_rate})"
+            f"training diverged: the loss became {loss} in epoch {epoch}; committed epochs are "
+            f"kept; lower learning_rate (now {recipe.learning_rate})"
         )
     return loss
 
 
 def train_step(
-    model: nn.Module, optimizer: Optimizer, data: Resident, recipe: Recipe, draws: Tensor, part: Tensor
+    model: nn.Module,
+    optimizer: Optimizer,
+    data: Resident,
+    recipe: Recipe,
+    draws: Tensor,
+    part: Tensor,
 ) -> Tensor:
     """One step on the samples at positions `part`; returns the detached mean loss."""
     images = augment(normalise(data.images[part], recipe), draws[part], recipe)
     with precision(part.device):
         logits = model(images.contiguous(memory_format=torch.channels_last))
-    loss = F.cross_entropy(logits.float(), data.labels[part], label_smoothing=recipe.label_smoothing)
+    loss = F.cross_entropy(
+        logits.float(), data.labels[part], label_smoothing=recipe.label_smoothing
+    )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
@@ -134,7 +158,9 @@ def train_step(
 def clean_batches(data: Resident, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
     """Positions and normalised images in sample order, the last batch padded to the fixed size."""
     for start in range(0, len(data), CLEAN_BATCH):
-        positions = torch.arange(start, min(start + CLEAN_BATCH, len(data)), device=data.labels.device)
+        positions = torch.arange(
+            start, min(start + CLEAN_BATCH, len(data)), device=data.labels.device
+        )
         padded = F.pad(positions, (0, CLEAN_BATCH - len(positions)))
         images = normalise(data.images[padded], recipe)
         yield positions, images.contiguous(memory_format=torch.channels_last)
@@ -169,13 +195,19 @@ def clean_features(model: nn.Module, data: Resident, recipe: Recipe) -> Tensor:
 
 
 def warm_up_head(model: nn.Module, data: Resident, recipe: Recipe, seeds: streams.Seeds) -> None:
-    """Train the head alone on the frozen backbone's clean features (BatchNorm statistics stay as they are)."""
+    """Train the head alone on the frozen backbone's clean features (BatchNorm statistics stay as
+    they are).
+    """
     rows, head = clean_features(model, data, recipe), model.get_classifier()
-    optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.warmup_learning_rate, weight_decay=0.0, fused=True)
+    optimizer = torch.optim.AdamW(
+        head.parameters(), lr=recipe.warmup_learning_rate, weight_decay=0.0, fused=True
+    )
     for epoch in range(recipe.warmup_epochs):
         order = torch.from_numpy(order_of(data, seeds, WARMUP_EPOCH + epoch)).to(rows.device)
         for part in batches(order, recipe.batch_size):
-            loss = F.cross_entropy(head(rows[part]), data.labels[part], label_smoothing=recipe.label_smoothing)
+            loss = F.cross_entropy(
+                head(rows[part]), data.labels[part], label_smoothing=recipe.label_smoothing
+            )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
