@@ -1,4 +1,6 @@
-"""Augmentation: the identity, pure shifts and mirrors against exact numpy results, and independence of the batch."""
+"""Augmentation: the identity, pure shifts and mirrors against exact numpy results, and
+independence of the batch.
+"""
 
 from dataclasses import replace
 
@@ -52,5 +54,8 @@ def test_normalise_is_the_formula():
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
     expected = (pixels / 255 - 0.5) / 0.5
     torch.testing.assert_close(
-        normalise(torch.from_numpy(pixels), STILL).double(), torch.from_numpy(expected), atol=1e-6, rtol=0
+        normalise(torch.from_numpy(pixels), STILL).double(),
+        torch.from_numpy(expected),
+        atol=1e-6,
+        rtol=0,
     )

@@ -19,7 +19,7 @@ from lethe.capture import environment, models, state, streams, training
 from lethe.capture.recipes import Recipe, find_recipe
 
 SEED = 20_000  # outside the range anybody would use for runs
-LENGTHS = {"test_resnet": 20, "test_vit": 40, "resnet18": 8}
+LENGTHS = {"test_resnet": 20, "test_vit": 40, "resnet18": 6}
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Recipe:
         return asdict(self)
 
 
-QUICK = Recipe(pixels=32, epochs=30, batch_size=64, learning_rate=2e-3)
+QUICK = Recipe(pixels=32, epochs=30, batch_size=64, learning_rate=4e-3)
 PHOTOS = Recipe(
     pixels=64,
     epochs=30,
