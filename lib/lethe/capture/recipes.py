@@ -57,7 +57,7 @@ PAPER = replace(PHOTOS, pixels=224, batch_size=64, learning_rate=2e-4)
 PRESETS: dict[str, dict[str, Recipe]] = {
     "quick": {
         "test_resnet": QUICK,
-        "test_vit": replace(QUICK, batch_size=48, learning_rate=1.5e-3, patch_size=8),
+        "test_vit": replace(QUICK, batch_size=48, learning_rate=0.75e-3, patch_size=8),
         "resnet18": replace(QUICK, learning_rate=1e-3),
     },
     "book": {

@@ -1,7 +1,7 @@
 """The traces that the book reads: `make capture` makes them all again, and skips what is done.
 
-Two small networks with the shipped weights and ten seeds, and ResNet-18 with weights pretrained here
-(45 MB, so not shipped). Cost: about two hours on two cores.
+Two small networks with the shipped weights and ten seeds, and ResNet-18 with weights pretrained
+here (45 MB, so not shipped). Cost: about an hour and a half on two cores.
 """
 
 from __future__ import annotations
