@@ -29,7 +29,7 @@ RESNET18_WEIGHTS = Path("runs/weights/resnet18-32px.safetensors")
 STORES = (
     Shipped("test_resnet", 10),
     Shipped("test_vit", 10),
-    Shipped("resnet18", 6, str(RESNET18_WEIGHTS)),
+    Shipped("resnet18", 3, str(RESNET18_WEIGHTS)),
 )
 
 
