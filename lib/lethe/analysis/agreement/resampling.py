@@ -1,0 +1,199 @@
+"""Intervals that resample seeds and samples together, and nulls by permutation.
+
+Definition: the pigeonhole bootstrap (Owen 2007, doi 10.1214/07-AOAS122) draws seeds with
+replacement and, independently, samples with replacement. Both enter as multiplicities. A seed drawn
+twice is never compared with itself: pairs of *different* seeds count by the product of both.
+Cost: draws x O(seeds * samples); nothing is sorted again.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import norm as normal
+from scipy.stats import t as student
+
+from lethe.analysis.agreement.coding import Matrix
+from lethe.analysis.agreement.ranks import mean_pairwise, noise_corrected
+from lethe.errors import LetheError
+
+MIN_SEEDS = 6  # with fewer seeds a page shows an estimate and gives no verdict
+Statistic = Callable[[Sequence[np.ndarray], np.ndarray], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval; ``n_seeds`` is the smallest number of seeds behind it."""
+
+    estimate: float
+    low: float
+    high: float
+    se: float
+    n_seeds: int
+    n_samples: int
+    method: str
+    level: float = 0.95
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether there are seeds enough for a verdict (DESIGN: fewer than 6, no verdict)."""
+        return self.n_seeds >= MIN_SEEDS and math.isfinite(self.low) and math.isfinite(self.high)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Mean and central range of a statistic without the effect (null) or with only it (ceiling)."""
+
+    mean: float
+    low: float
+    high: float
+    draws: int
+    p_value: float = math.nan
+
+
+def seed_weights(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Multiplicities of ``n`` seeds drawn with replacement, two different ones at least."""
+    while True:
+        weights = np.bincount(rng.integers(0, n, n), minlength=n)
+        if n == 1 or np.count_nonzero(weights) > 1:
+            return weights.astype(float)
+
+
+def sample_weights(
+    n: int, rng: np.random.Generator, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Multiplicities of ``n`` samples; with groups [sample] (int), whole groups are drawn."""
+    if groups is None:
+        return np.bincount(rng.integers(0, n, n), minlength=n).astype(float)
+    size = int(groups.max()) + 1
+    return np.bincount(rng.integers(0, size, size), minlength=size).astype(float)[groups]
+
+
+def pigeonhole_bootstrap(
+    statistic: Statistic,
+    n_seeds: Sequence[int],
+    n_samples: int,
+    rng: np.random.Generator,
+    draws: int = 300,
+    groups: np.ndarray | None = None,
+    level: float = 0.95,
+) -> list[Interval]:
+    """Intervals of one or more statistics, resampling seeds (every set) and samples.
+
+    statistic(seed weights, one array per set; sample weights [sample]) -> values; n_seeds e.g.
+    (10, 10) for two architectures with 10 seeds each; groups as in `sample_weights`. A statistic
+    must average over seeds or pairs of seeds: use `averaging` where it averages scores first.
+    Percentile limits of so few seeds are too narrow: they and the se are widened, see `widening`.
+    """
+    if min(n_seeds) < 1 or n_samples < 2 or draws < 2:
+        raise LetheError(
+            f"cannot resample {tuple(n_seeds)} seeds, {n_samples} samples, {draws} draws"
+        )
+    whole = statistic([np.ones(n) for n in n_seeds], np.ones(n_samples))
+    replicates = [
+        statistic([seed_weights(n, rng) for n in n_seeds], sample_weights(n_samples, rng, groups))
+        for _ in range(draws)
+    ]
+    units = "samples" if groups is None else "groups"
+    form = Interval(
+        math.nan, math.nan, math.nan, math.nan, min(n_seeds), n_samples, f"seeds x {units}", level
+    )
+    return [
+        _percentile(form, value, column)
+        for value, column in zip(whole, zip(*replicates, strict=True), strict=True)
+    ]
+
+
+def widening(n_seeds: int, level: float = 0.95) -> tuple[float, float]:
+    """Factors by which the bootstrap's standard error and its percentile limits are too narrow.
+
+    sqrt(K / (K - 1)) for the se, and that times t(K - 1) / z for the limits (Hesterberg 2015, doi
+    10.1080/00031305.2015.1089789, "narrowness bias"); 1 and 1 for a single seed.
+    """
+    if n_seeds < 2:
+        return 1.0, 1.0
+    for_se = math.sqrt(n_seeds / (n_seeds - 1))
+    tail = (1 + level) / 2
+    return for_se, for_se * float(student.ppf(tail, n_seeds - 1) / normal.ppf(tail))
+
+
+def _percentile(form: Interval, estimate: float, column: Sequence[float]) -> Interval:
+    values = np.array(column, dtype=float)
+    values = values[np.isfinite(values)]
+    if not math.isfinite(estimate) or values.size < 2:
+        return replace(form, estimate=float(estimate))
+    for_se, for_limits = widening(form.n_seeds, form.level)
+    limits = np.quantile(values, [(1 - form.level) / 2, (1 + form.level) / 2])
+    low, high = (float(x) for x in estimate + for_limits * (limits - estimate))
+    spread = for_se * float(values.std(ddof=1))
+    return replace(form, estimate=float(estimate), low=low, high=high, se=spread)
+
+
+def cross_seed(
+    matrix_of: Matrix,
+    n_seeds: int,
+    n_samples: int,
+    rng: np.random.Generator,
+    draws: int = 300,
+    groups: np.ndarray | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Mean agreement between different seeds, with its interval, cut at -1 and 1.
+
+    matrix_of: `spearman_on(scores)` or `jaccard_on(scores, fraction)`.
+    """
+
+    def mean(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float]:
+        return (mean_pairwise(matrix_of(samples, seeds[0] > 0), seeds[0]),)
+
+    return _cut(pigeonhole_bootstrap(mean, (n_seeds,), n_samples, rng, draws, groups, level)[0])
+
+
+def _cut(interval: Interval) -> Interval:
+    return replace(interval, low=max(interval.low, -1.0), high=min(interval.high, 1.0))
+
+
+GAP_PARTS = ("within_a", "within_b", "between", "ceiling", "gap", "shared")
+
+
+def gap_parts(
+    matrix: np.ndarray, weights_a: np.ndarray, weights_b: np.ndarray, chance: float = 0.0
+) -> tuple[float, ...]:
+    """The values named in GAP_PARTS, from a matrix whose first runs are of a and the others of b.
+
+    ceiling = mean of the two within values; gap = ceiling - between; shared = what remains of the
+    repeatable agreement, noise-corrected after taking `chance` (0 for Spearman) off each value.
+    """
+    k = len(weights_a)
+    within_a = mean_pairwise(matrix[:k, :k], weights_a)
+    within_b = mean_pairwise(matrix[k:, k:], weights_b)
+    pair = np.outer(weights_a, weights_b)
+    between = float(np.average(matrix[:k, k:][pair > 0], weights=pair[pair > 0]))
+    ceiling = (within_a + within_b) / 2
+    shared = noise_corrected(between - chance, within_a - chance, within_b - chance)
+    return within_a, within_b, between, ceiling, ceiling - between, shared
+
+
+def within_between_gap(
+    matrix_of: Matrix,
+    n_seeds: tuple[int, int],
+    n_samples: int,
+    rng: np.random.Generator,
+    draws: int = 300,
+    groups: np.ndarray | None = None,
+    level: float = 0.95,
+    chance: float = 0.0,
+) -> dict[str, Interval]:
+    """Agreement within architecture a, within b, between them and the gap, each with its interval.
+
+    matrix_of: prepared on np.vstack([scores_a, scores_b]), the same samples in the same order. The
+    keys are GAP_PARTS. All parts share their resamples, so the gap's interval allows for that.
+    """
+
+    def parts(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float, ...]:
+        return gap_parts(matrix_of(samples, np.concatenate(seeds) > 0), *seeds, chance)
+
+    found = pigeonhole_bootstrap(parts, n_seeds, n_samples, rng, draws, groups, level)
+    cut = [_cut(interval) for interval in found[:4]] + found[4:]  # agreements, gap, shared
+    return dict(zip(GAP_PARTS, cut, strict=True))

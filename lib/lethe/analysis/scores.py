@@ -1,0 +1,176 @@
+"""One number per sample and seed, computed from a trace; each score knows its direction.
+
+`correct` is bool [..., epoch, sample]; loss, margin and error_l2 are floats of the same shape.
+NaN marks what is not defined (a sample never learned has no forgetting), never a number.
+direction +1: higher = harder; -1: higher = easier. `harder` turns all of them the same way.
+Cost: one pass over the trace; the decay rates cost a fit (see `curves`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from lethe import traces
+from lethe.analysis import curves
+from lethe.errors import LetheError, nearest
+
+DIMS = ("seed", "epoch", "sample")
+
+
+def never_learned(correct: np.ndarray) -> np.ndarray:
+    """Samples that were wrong at every epoch; bool [..., sample]."""
+    return ~np.asarray(correct, bool).any(-2)
+
+
+def first_learned(correct: np.ndarray) -> np.ndarray:
+    """First epoch (index) at which each sample was right, NaN if never; float [..., sample]."""
+    correct = np.asarray(correct, bool)
+    return np.where(never_learned(correct), np.nan, correct.argmax(-2))
+
+
+def forgetting_events(correct: np.ndarray) -> np.ndarray:
+    """Times a sample was right and then wrong at the next epoch, NaN if never learned.
+
+    Returns float [..., sample]. Source: Toneva et al. 2019, per epoch instead of per batch.
+    """
+    correct = np.asarray(correct, bool)
+    events = (correct[..., :-1, :] & ~correct[..., 1:, :]).sum(-2)
+    return np.where(never_learned(correct), np.nan, events)
+
+
+def never_forgotten(correct: np.ndarray) -> np.ndarray:
+    """Samples that were learned and had no forgetting event; bool [..., sample]."""
+    return forgetting_events(correct) == 0
+
+
+def mean_retention(correct: np.ndarray) -> np.ndarray:
+    """Share of epochs right from first_learned on, NaN if never learned; float [..., sample]."""
+    correct = np.asarray(correct, bool)
+    since = correct.shape[-2] - first_learned(correct)
+    return correct.sum(-2) / since
+
+
+def decay_rate(correct: np.ndarray, method: str = "least_squares") -> np.ndarray:
+    """Rate of the exponential forgetting curve of each sample, per epoch; float [..., sample].
+
+    method is least_squares, bernoulli or shrunken (empirical Bayes, each seed by itself). NaN if
+    fewer than two epochs follow from first_learned on. Raises LetheError for another method.
+    """
+    known = ("least_squares", "bernoulli", "shrunken")
+    if method not in known:
+        raise LetheError(f"unknown method {method!r}: {nearest(method, known)}")
+    retention, _ = curves.retention_traces(correct)
+    if method != "shrunken":
+        return curves.fit_exponential(retention, method=method).rate
+    leading = retention.reshape(-1, *retention.shape[-2:])
+    rates = [curves.shrink(seed).rate for seed in leading]
+    return np.stack(rates).reshape(retention.shape[:-1])
+
+
+def aum(margin: np.ndarray) -> np.ndarray:
+    """Area under the margin: its mean over epochs (Pleiss et al. 2020); [..., sample]."""
+    return np.asarray(margin, float).mean(-2)
+
+
+def el2n(error_l2: np.ndarray, epoch: int) -> np.ndarray:
+    """Norm of softmax minus one-hot at one epoch index (Paul et al. 2021); [..., sample].
+
+    Raises LetheError if the trace has no such epoch.
+    """
+    epochs = np.shape(error_l2)[-2]
+    if not 0 <= epoch < epochs:
+        raise LetheError(f"EL2N at epoch {epoch}: the trace has epochs 0 to {epochs - 1}")
+    return np.asarray(error_l2, float)[..., epoch, :]
+
+
+def confidence(loss: np.ndarray) -> np.ndarray:
+    """Mean over epochs of exp(-loss), the label's probability (Swayamdipta et al. 2020)."""
+    return np.exp(-np.asarray(loss, float)).mean(-2)
+
+
+def variability(loss: np.ndarray) -> np.ndarray:
+    """Standard deviation over epochs of exp(-loss) (Swayamdipta et al. 2020); [..., sample]."""
+    return np.exp(-np.asarray(loss, float)).std(-2)
+
+
+def warmup_loss(loss: np.ndarray) -> np.ndarray:
+    """Loss at epoch 0: after head warm-up, before full fine-tuning; [..., sample]."""
+    return np.asarray(loss, float)[..., 0, :]
+
+
+def final_loss(loss: np.ndarray) -> np.ndarray:
+    """Loss at the last epoch; [..., sample]."""
+    return np.asarray(loss, float)[..., -1, :]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A named score; compute maps `needs` (correct or a trace variable) to [seed, sample]."""
+
+    name: str
+    title: str
+    direction: int
+    needs: str
+    compute: Callable[[np.ndarray], np.ndarray]
+
+
+_TABLE = [
+    Score("forgetting_events", "forgetting events", 1, "correct", forgetting_events),
+    Score("first_learned", "first learned (epoch)", 1, "correct", first_learned),
+    Score("mean_retention", "mean retention", -1, "correct", mean_retention),
+    Score("decay_rate", "decay rate, least squares", 1, "correct", decay_rate),
+    Score(
+        "decay_rate_bernoulli",
+        "decay rate, likelihood",
+        1,
+        "correct",
+        lambda correct: decay_rate(correct, "bernoulli"),
+    ),
+    Score(
+        "decay_rate_shrunken",
+        "decay rate, shrunken",
+        1,
+        "correct",
+        lambda correct: decay_rate(correct, "shrunken"),
+    ),
+    Score("aum", "area under the margin", -1, "margin", aum),
+    Score("el2n_epoch_1", "EL2N at epoch 1", 1, "error_l2", lambda error: el2n(error, 1)),
+    Score("confidence", "mean confidence", -1, "loss", confidence),
+    Score("variability", "variability of confidence", 1, "loss", variability),
+    Score("warmup_loss", "warm-up loss", 1, "loss", warmup_loss),
+    Score("final_loss", "final loss", 1, "loss", final_loss),
+]
+SCORES: dict[str, Score] = {entry.name: entry for entry in _TABLE}
+
+
+def score(ds: xr.Dataset, name: str) -> xr.DataArray:
+    """Compute a named score from an opened trace.
+
+    Returns float [seed, sample] with attributes direction and title.
+    Raises LetheError for an unknown name, naming the nearest.
+    """
+    if name not in SCORES:
+        raise LetheError(f"unknown score {name!r}: {nearest(name, SCORES)}")
+    entry = SCORES[name]
+    source = traces.correct(ds) if entry.needs == "correct" else ds[entry.needs]
+    values = entry.compute(source.transpose(*DIMS).values)
+    attrs = {"direction": entry.direction, "title": entry.title}
+    coords = {"seed": ds["seed"], "sample": ds["sample"]}
+    return xr.DataArray(values, coords, ("seed", "sample"), name=name, attrs=attrs)
+
+
+def harder(scored: xr.DataArray) -> xr.DataArray:
+    """Turn a score so that higher means harder; raises LetheError if it has no direction."""
+    if scored.attrs.get("direction") not in (1, -1):
+        raise LetheError(f"score {scored.name!r} has no direction: make it with scores.score")
+    turned = scored * scored.attrs["direction"]
+    return turned.assign_attrs(scored.attrs, direction=1)
+
+
+def all_scores(ds: xr.Dataset) -> xr.Dataset:
+    """Every score of SCORES as one Dataset with dims (seed, sample)."""
+    return xr.Dataset({name: score(ds, name) for name in SCORES})
