@@ -1,0 +1,190 @@
+"""Build the book: papermill executes every notebook, Jupyter Book renders with execution off.
+
+    python -m lethe.pages.build [--strict] [--only NAME ...] [--out DIR]
+
+Notebooks run two at a time from the shipped traces, the front page last; their results pass between
+pages as JSON files. Then the pages are rendered and inspected (links, size, offline).
+Cost: under three minutes on two cores.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+
+from lethe.errors import LetheError, nearest
+from lethe.pages import provenance, status
+from lethe.pages.inspect_html import problems
+from lethe.pages.kernel import this_python
+from lethe.pages.render import write_bundle
+
+ROOT = Path(__file__).resolve().parents[3]
+LAST_HTML = ROOT / "_build" / "html"
+FRONT = "at_a_glance"
+FIRST = ("quickstart",)  # the slowest page starts first
+WORKERS = 2
+THREADS = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the execution of one page ended; `error` is empty when it went well."""
+
+    name: str
+    seconds: float
+    error: str = ""
+
+
+def page_names(root: Path = ROOT) -> list[str]:
+    """Return the names of all notebooks, the slowest first and the front page last."""
+    names = sorted(path.stem for path in (root / "notebooks").glob("*.py"))
+    if not names:
+        raise LetheError(f"no notebooks in {root / 'notebooks'}: run this in a checkout of Lethe")
+    return sorted(names, key=lambda name: (name == FRONT, name not in FIRST, name))
+
+
+def execute(name: str, root: Path, out: Path) -> Outcome:
+    """Run one notebook with its default parameters and write it to `out/source/notebooks`."""
+    began = time.time()
+    source = out / "work" / f"{name}.ipynb"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(jupytext.read(root / "notebooks" / f"{name}.py"), source)
+    target = out / "source" / "notebooks" / f"{name}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    options = {"progress_bar": False, "kernel_name": "python3", "cwd": str(root)}
+    try:
+        papermill.execute_notebook(source, target, **options)
+    except PapermillExecutionError as error:
+        target.replace(out / "work" / f"{name}.ipynb")
+        return Outcome(name, time.time() - began, f"cell {error.exec_count}: {error.evalue}")
+    return Outcome(name, time.time() - began)
+
+
+def execute_all(names: Sequence[str], root: Path, out: Path) -> list[Outcome]:
+    """Run the notebooks `names` two at a time, the front page after all others."""
+    outcomes: list[Outcome] = []
+    stages = [[name for name in names if name != FRONT], [name for name in names if name == FRONT]]
+    for stage in stages:
+        failed = [outcome for outcome in outcomes if outcome.error]
+        if not failed:
+            outcomes += _stage(stage, len(names), len(outcomes), root, out)
+    return outcomes
+
+
+def _stage(names: list[str], total: int, done: int, root: Path, out: Path) -> list[Outcome]:
+    outcomes = []
+    with ProcessPoolExecutor(WORKERS) as pool:
+        futures = [pool.submit(execute, name, root, out) for name in names]
+        for number, future in enumerate(as_completed(futures), start=done + 1):
+            outcome = future.result()
+            outcomes.append(outcome)
+            ended = outcome.error or "done"
+            print(
+                f"  [{number}/{total}] {outcome.name:34s} {outcome.seconds:5.1f} s  {ended}",
+                flush=True,
+            )
+    return outcomes
+
+
+def copy_sources(root: Path, out: Path) -> None:
+    """Lay out what Jupyter Book reads in `out/source`, next to the executed notebooks."""
+    source = out / "source"
+    shutil.copytree(root / "book", source / "book", dirs_exist_ok=True)
+    shutil.copy(root / "_config.yml", source)
+    write_bundle(source / "book" / "_static" / "vega-bundle.js")
+    (source / "book" / "status.md").write_text(status.page(source, out / "results"), "utf-8")
+
+
+def render(out: Path, strict: bool) -> Path:
+    """Run Jupyter Book on `out/source` and return the folder of the pages, `out/html`."""
+    source, work = out / "source", out / "sphinx"
+    shutil.rmtree(work, ignore_errors=True)
+    program = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
+    options = ["--config", source / "_config.yml", "--toc", source / "book" / "_toc.yml"]
+    options += ["--path-output", work, "--quiet", *(["-W", "-n", "--keep-going"] if strict else [])]
+    done = subprocess.run([*map(str, [*program, source, *options])], check=False)
+    if done.returncode:
+        raise LetheError(f"Jupyter Book ended with exit code {done.returncode}: see above")
+    html = out / "html"
+    shutil.rmtree(html, ignore_errors=True)
+    shutil.move(work / "_build" / "html", html)
+    return html
+
+
+def build(out: Path, only: Sequence[str] = (), strict: bool = False, root: Path = ROOT) -> Path:
+    """Build the whole book, or only the pages `only` of a book built before, into `out/html`.
+
+    Raises LetheError for an unknown page, a notebook that fails, a page of which no execution
+    exists, and, when `strict`, for any warning of Sphinx and any problem found in the pages.
+    """
+    began, names = time.time(), page_names(root)
+    for name in only:
+        if name not in names:
+            raise LetheError(f"unknown page {name!r}: {nearest(name, names)}")
+    if not only:
+        shutil.rmtree(out / "source", ignore_errors=True)
+        shutil.rmtree(out / "results", ignore_errors=True)
+    os.environ |= THREADS | {"LETHE_BOOK": "1", "LETHE_RESULTS": str(out / "results")}
+    os.environ["LETHE_COMMIT"] = provenance.commit()
+    chosen = [name for name in names if name in only or not only]
+    print(f"== executing {len(chosen)} notebooks, {WORKERS} at a time", flush=True)
+    with this_python(out / "work"):
+        outcomes = execute_all(chosen, root, out)
+    _stop_on_failure(outcomes, out)
+    _stop_on_gaps(names, out)
+    copy_sources(root, out)
+    print("== rendering with Jupyter Book", flush=True)
+    html = render(out, strict)
+    _report(problems(html), strict)
+    print(f"== {html / 'index.html'} after {time.time() - began:.0f} s", flush=True)
+    return html
+
+
+def _stop_on_failure(outcomes: list[Outcome], out: Path) -> None:
+    failed = [f"{outcome.name} ({outcome.error})" for outcome in outcomes if outcome.error]
+    if failed:
+        raise LetheError(f"failed: {'; '.join(failed)}; as far as they came: {out / 'work'}")
+
+
+def _stop_on_gaps(names: list[str], out: Path) -> None:
+    here = out / "source" / "notebooks"
+    missing = [name for name in names if not (here / f"{name}.ipynb").is_file()]
+    if missing:
+        raise LetheError(f"not executed yet: {', '.join(missing)}; build once without --only")
+
+
+def _report(found: list[str], strict: bool) -> None:
+    for problem in found:
+        print(f"  problem: {problem}", flush=True)
+    if found and strict:
+        raise LetheError(f"{len(found)} problems in the pages: see above")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line, build, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m lethe.pages.build", description=build.__doc__)
+    parser.add_argument("--strict", action="store_true", help="any warning is an error")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="execute only these")
+    parser.add_argument("--out", type=Path, default=ROOT / "_build", help="where to build")
+    chosen = parser.parse_args(arguments)
+    try:
+        build(chosen.out.resolve(), chosen.only, chosen.strict)
+    except LetheError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

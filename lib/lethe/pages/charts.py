@@ -1,0 +1,186 @@
+"""The charts of the book: the only place where one is built.
+
+Every function takes data, a `title` and a `description` (required: it is the text alternative) and
+returns an Altair chart; `show` displays it. A chart embeds at most 5,000 rows: aggregate first.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from IPython.display import display
+
+from lethe.pages.gallery import data_uri, image_grid
+from lethe.pages.intervals import interval_chart
+from lethe.pages.picker import life_picker
+from lethe.pages.rasters import raster
+from lethe.pages.render import COLORS, INK, finished, limited
+
+__all__ = ["bars", "data_uri", "heatmap", "histogram", "image_grid", "interval_chart"]
+__all__ += ["life_picker", "lines", "raster", "scatter", "show"]
+
+
+def show(chart: alt.TopLevelMixin) -> None:
+    """Display a chart; its description is what a screen reader and a plain-text reader get."""
+    display(chart)
+
+
+def histogram(
+    values: Mapping[str, np.ndarray] | np.ndarray,
+    *,
+    x_title: str,
+    title: str,
+    description: str,
+    bins: int = 30,
+    share: bool = True,
+) -> alt.Chart:
+    """Draw one outline per group of `values`; NaN is left out. `share` of the group, or counts."""
+    groups = values if isinstance(values, Mapping) else {"all": values}
+    groups = {name: np.asarray(group, float) for name, group in groups.items()}
+    groups = {name: group[np.isfinite(group)] for name, group in groups.items()}
+    edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins)
+    table = pd.concat(_counts(name, group, edges, share) for name, group in groups.items())
+    chart = alt.Chart(limited(table))
+    mark = chart.mark_area(interpolate="step-after", line=True, fillOpacity=0.25)
+    tooltip = [alt.Tooltip(f"{c}:Q", format=".3g") for c in ("from", "to", "height")]
+    chart = mark.encode(
+        x=alt.X("from:Q", title=x_title),
+        y=alt.Y("height:Q", stack=None, title="share of samples" if share else "samples"),
+        color=alt.Color("group:N", legend=_legend(len(groups) > 1), sort=list(groups)),
+        tooltip=["group:N", *tooltip],
+    )
+    return finished(chart, title, description, height=260)
+
+
+def _counts(name: str, group: np.ndarray, edges: np.ndarray, share: bool) -> pd.DataFrame:
+    """Bin heights with a closing zero, so that the outline ends at the last edge."""
+    counts = np.histogram(group, edges)[0].astype(float)
+    heights = counts / max(len(group), 1) if share else counts
+    closed = np.append(heights, 0.0)
+    upper = np.append(edges[1:], edges[-1])
+    return pd.DataFrame({"group": name, "from": edges, "to": upper, "height": closed})
+
+
+def heatmap(
+    matrix: np.ndarray,
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    description: str,
+    scale_title: str,
+    domain: tuple[float, float] | None = None,
+    fmt: str = ".2f",
+) -> alt.LayerChart:
+    """Draw `matrix` [row, column]; up to 16 columns show their numbers too. NaN is empty."""
+    matrix = np.asarray(matrix, float)
+    low, high = domain or (float(np.nanmin(matrix)), float(np.nanmax(matrix)))
+    row, column = np.indices(matrix.shape)
+    table = pd.DataFrame({"value": matrix.ravel(), "row": np.array(list(rows), str)[row.ravel()]})
+    table["column"] = np.array(list(columns), str)[column.ravel()]
+    base = alt.Chart(limited(table.dropna())).encode(
+        x=alt.X("column:O", title=None, sort=list(map(str, columns)), axis=_slanted(columns)),
+        y=alt.Y("row:O", title=None, sort=list(map(str, rows))),
+    )
+    scale = alt.Scale(domain=[low, high], scheme="viridis", clamp=True)
+    legend = alt.Legend(title=scale_title, orient="top", gradientLength=220)
+    tooltip = ["row:N", "column:N", alt.Tooltip("value:Q", format=".3f")]
+    cells = base.mark_rect().encode(
+        color=alt.Color("value:Q", scale=scale, legend=legend), tooltip=tooltip
+    )
+    ink = alt.condition(f"datum.value > {(low + high) / 2}", alt.value("black"), alt.value("white"))
+    numbers = base.mark_text(fontSize=11).encode(text=alt.Text("value:Q", format=fmt), color=ink)
+    chart = alt.layer(cells, numbers) if matrix.shape[1] <= 16 else alt.layer(cells)
+    height = min(max(26 * len(matrix), 60), 520)
+    return finished(chart, title, description, height=height)
+
+
+def lines(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    color: str | None = None,
+    band: tuple[str, str] | None = None,
+    *,
+    title: str,
+    description: str,
+    x_title: str | None = None,
+    y_title: str | None = None,
+) -> alt.LayerChart:
+    """Draw column `y` over column `x`, one line per `color`, with a `band` of two columns."""
+    base = alt.Chart(limited(table)).encode(x=alt.X(f"{x}:Q", title=x_title or x))
+    if color:
+        names = list(dict.fromkeys(table[color]))
+        base = base.encode(color=alt.Color(f"{color}:N", legend=_legend(), sort=names))
+    height = alt.Y(f"{y}:Q", title=y_title or y, scale=alt.Scale(zero=False))
+    columns = [name for name in (color, x, y) if name]
+    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18)).encode(
+        y=height, tooltip=columns
+    )
+    if band is None:
+        return finished(alt.layer(line), title, description, height=280)
+    low, high = (alt.Y(f"{band[0]}:Q", title=y_title or y), alt.Y2(f"{band[1]}:Q"))
+    shade = base.mark_area(opacity=0.2).encode(y=low, y2=high)
+    return finished(alt.layer(shade, line), title, description, height=280)
+
+
+def scatter(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    x_title: str,
+    y_title: str,
+    title: str,
+    description: str,
+    bins: int = 40,
+) -> alt.Chart:
+    """Draw pairs (x, y) on a grid: the area of a dot is the number of samples in its cell."""
+    x, y = np.asarray(x, float).ravel(), np.asarray(y, float).ravel()
+    keep = np.isfinite(x) & np.isfinite(y)
+    counts, x_edges, y_edges = np.histogram2d(x[keep], y[keep], bins)
+    i, j = np.nonzero(counts)
+    centre = (x_edges[i] + x_edges[i + 1]) / 2, (y_edges[j] + y_edges[j + 1]) / 2
+    table = pd.DataFrame({"x": centre[0], "y": centre[1], "samples": counts[i, j]}).round(5)
+    size = alt.Scale(type="sqrt", range=[4, 220])
+    dots = alt.Chart(limited(table)).mark_circle(color=COLORS["blue"], opacity=0.75)
+    chart = dots.encode(
+        x=alt.X("x:Q", title=x_title, scale=alt.Scale(zero=False)),
+        y=alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=False)),
+        size=alt.Size("samples:Q", scale=size, legend=alt.Legend(orient="top")),
+        tooltip=["samples:Q", "x:Q", "y:Q"],
+    )
+    return finished(chart, title, description, height=340)
+
+
+def bars(
+    labels: Sequence[str],
+    values: Sequence[float],
+    *,
+    x_title: str,
+    title: str,
+    description: str,
+    fmt: str = ".2f",
+) -> alt.LayerChart:
+    """Draw one horizontal bar per label in the order given, its value written at its end."""
+    table = pd.DataFrame({"label": [str(label) for label in labels], "value": values})
+    base = alt.Chart(limited(table)).encode(
+        x=alt.X("value:Q", title=x_title),
+        y=alt.Y("label:N", sort=table["label"].tolist(), title=None),
+    )
+    numbers = base.mark_text(align="left", dx=4, color=INK).encode(
+        text=alt.Text("value:Q", format=fmt)
+    )
+    chart = alt.layer(base.mark_bar(color=COLORS["blue"]), numbers)
+    cells = {"what": table["label"].tolist(), x_title: [f"{v:{fmt}}" for v in table["value"]]}
+    return finished(chart, title, description, height=max(22 * len(table), 60), table=cells)
+
+
+def _slanted(names: Sequence[str]) -> alt.Axis:
+    """Level labels where they are short, slanted ones where they would overlap."""
+    short = sum(len(str(name)) for name in names) < 60
+    return alt.Axis(labelAngle=0 if short else -40)
+
+
+def _legend(shown: bool = True) -> alt.Legend | None:
+    return alt.Legend(title=None, orient="top", symbolOpacity=1) if shown else None

@@ -1,0 +1,151 @@
+"""The parameters of a page: read from its cell tagged `parameters`, given as text, checked.
+
+One line each, `name: type = default  # what it means`. Name and comment say what is allowed:
+`traces*` is a known store or the path of one; `score*` is a known score; `*fraction*` and `*share*`
+lie strictly between 0 and 1; `*seed` is 0 or more; `*seeds`, `*draws`, `*resamples`, `bootstrap`
+and `permutations` are more than 0; a comment that ends with `one of: a | b` lists the values.
+Cost: milliseconds.
+"""
+
+import ast
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import papermill
+
+from lethe.analysis.scores import SCORES
+from lethe.errors import LetheError, nearest
+from lethe.traces import open_traces
+
+KINDS = ("int", "float", "str", "bool", "list")
+TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
+COUNT = re.compile(r"(^|_)(seeds|draws|resamples|bootstrap|permutations)$")
+CHOICES = re.compile(r"one of:\s*(.+)$")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a parameters cell; `item` is the type of a list's entries."""
+
+    name: str
+    kind: str
+    default: Any
+    help: str
+    item: str = "str"
+
+    @property
+    def choices(self) -> list[str]:
+        """The values that the comment allows; empty if it lists none."""
+        found = CHOICES.search(self.help)
+        return [word.strip().strip("`'\".") for word in found[1].split("|")] if found else []
+
+
+def read_parameters(notebook: Path) -> dict[str, Parameter]:
+    """The parameters of a notebook by name, as papermill sees them.
+
+    Raises LetheError when one is of a type that cannot be given on a command line.
+    """
+    found = papermill.inspect_notebook(str(notebook))
+    return {name: _parameter(notebook.stem, entry) for name, entry in found.items()}
+
+
+def _parameter(page: str, entry: Mapping[str, str]) -> Parameter:
+    name = entry["name"]
+    try:
+        default = ast.literal_eval(entry["default"])
+    except (SyntaxError, ValueError):
+        raise LetheError(
+            f"{page}: parameter {name} = {entry['default']} is computed; expected a plain value"
+        ) from None
+    stated = entry["inferred_type_name"]
+    kind, _, item = stated.rstrip("]").partition("[")
+    if stated == "None":
+        kind = type(default).__name__
+    if kind not in KINDS:
+        raise LetheError(f"{page}: parameter {name} is a {kind}, expected {', '.join(KINDS)}")
+    return Parameter(name, kind, default, entry["help"].strip(), item or "str")
+
+
+def check_values(
+    page: str, known: Mapping[str, Parameter], given: Mapping[str, str]
+) -> dict[str, Any]:
+    """Turn `given` text into values of the right types, before anything runs.
+
+    Raises LetheError for a name the page does not know or a value it refuses.
+    """
+    for name in given:
+        if name not in known:
+            raise LetheError(f"{page} has no parameter {name!r}; {nearest(name, known)}")
+    values = {name: convert(known[name], text) for name, text in given.items()}
+    for name, value in values.items():
+        values[name] = check(known[name], value)
+    return values
+
+
+def convert(parameter: Parameter, text: str) -> Any:
+    """Read text as the parameter's type; a list is written a,b,c or as JSON."""
+    if parameter.kind == "list":
+        return [_scalar(parameter, parameter.item, word) for word in _words(text)]
+    return _scalar(parameter, parameter.kind, text.strip())
+
+
+def _words(text: str) -> list[str]:
+    text = text.strip()
+    if text.startswith("["):
+        try:
+            return [str(word) for word in json.loads(text)]
+        except ValueError:
+            text = text.strip("[]")
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _scalar(parameter: Parameter, kind: str, text: str) -> Any:
+    wrong = LetheError(f"{parameter.name} is a {kind}, not {text!r}; e.g. {parameter.default!r}")
+    if kind == "bool":
+        if text.lower() not in TRUE + FALSE:
+            raise wrong
+        return text.lower() in TRUE
+    try:
+        value = {"int": int, "float": float, "str": str}[kind](text)
+    except ValueError:
+        raise wrong from None
+    if kind == "float" and not math.isfinite(value):
+        raise wrong
+    return value
+
+
+def check(parameter: Parameter, value: Any) -> Any:
+    """Return the value, a path made absolute; raises LetheError when it is not allowed."""
+    name, values = parameter.name, value if isinstance(value, list) else [value]
+    if name.startswith("traces"):
+        checked = [_store(name, one) for one in values]
+        return checked if isinstance(value, list) else checked[0]
+    choices = parameter.choices or (list(SCORES) if name.startswith("score") else [])
+    for one in values:
+        if choices and str(one) not in choices:
+            raise LetheError(f"{name} {one!r} is unknown; {nearest(str(one), choices)}")
+        if isinstance(one, (int, float)) and not isinstance(one, bool):
+            _check_number(name, one)
+    return value
+
+
+def _store(name: str, value: str) -> str:
+    try:
+        open_traces(value).close()
+    except LetheError as error:
+        raise LetheError(f"{name}: {error}") from None
+    return str(Path(value).resolve()) if Path(value).is_file() else value
+
+
+def _check_number(name: str, value: float) -> None:
+    if ("fraction" in name or "share" in name) and not 0 < value < 1:
+        raise LetheError(f"{name} must lie between 0 and 1, both excluded, not {value}")
+    if re.search(r"(^|_)seed(_\w)?$", name) and value < 0:
+        raise LetheError(f"{name} must be 0 or more, not {value}")
+    if COUNT.search(name) and value <= 0:
+        raise LetheError(f"{name} must be more than 0, not {value}")

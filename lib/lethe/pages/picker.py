@@ -1,0 +1,114 @@
+"""Pick a glyph and see its life in every seed and every network (the chart of the front page).
+
+The lives travel as one string of states per (sample, run) and are unfolded in the browser for the
+picked sample only, so a few hundred samples in twenty runs stay under 5,000 rows.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from lethe.pages.rasters import STATE_SCALE, STATES, drawn, epochs_axis, states
+from lethe.pages.render import INK, described, limited
+
+
+def life_picker(
+    lives: Mapping[str, np.ndarray],
+    images: Sequence[str],
+    names: Sequence[str],
+    *,
+    title: str,
+    description: str,
+) -> alt.HConcatChart:
+    """Draw a raster of the first run and, for the row picked, its image and all its lives.
+
+    `lives` maps a network's name to `correct` [seed, sample, epoch]; `images` are `data:` addresses
+    (see `gallery.data_uri`) and `names` what to call each sample, both [sample].
+    """
+    first = next(iter(lives.values()))[0]
+    order = np.argsort(-np.sum(first, axis=1), kind="stable")
+    start = [{"row": int(0.9 * len(order))}]
+    pick = alt.selection_point(
+        name="pick", fields=["row"], on="pointerover, click", value=start, clear=False, empty=False
+    )
+    ordered = {name: np.asarray(life)[:, order] for name, life in lives.items()}
+    details = [_portrait([images[k] for k in order], [names[k] for k in order], pick)]
+    details += [_lives(name, life, pick) for name, life in ordered.items()]
+    chart = alt.hconcat(
+        _overview(first[order], pick), alt.vconcat(*details, spacing=14), spacing=28
+    )
+    chart = chart.resolve_scale(color="shared")
+    return described(chart, title, description)
+
+
+def _overview(correct: np.ndarray, pick: alt.Parameter) -> alt.Chart:
+    """One thin row per sample, the ones most often right on top; the picked row is framed."""
+    table = drawn(correct).drop(columns=["first", "last"])
+    y = alt.Scale(domain=[0, len(correct)], reverse=True, nice=False)
+    framed = alt.condition(pick, alt.value(2.5), alt.value(0))
+    rows = alt.Chart(limited(table)).mark_rect(stroke=INK, tooltip=False)
+    return (
+        rows.encode(
+            x=epochs_axis(correct),
+            x2="right:Q",
+            y=alt.Y(
+                "row:Q",
+                scale=y,
+                title="glyphs, easiest first",
+                axis=alt.Axis(labels=False, ticks=False, grid=False),
+            ),
+            y2="below:Q",
+            color=alt.Color(
+                "state:N",
+                scale=STATE_SCALE,
+                legend=alt.Legend(title=None, orient="top", symbolStrokeWidth=0),
+            ),
+            strokeWidth=framed,
+        )
+        .add_params(pick)
+        .properties(width=300, height=480)
+    )
+
+
+def _portrait(images: Sequence[str], names: Sequence[str], pick: alt.Parameter) -> alt.LayerChart:
+    """The image and the name of the picked sample."""
+    table = pd.DataFrame({"row": np.arange(len(images)), "url": images, "name": names})
+    base = alt.Chart(limited(table)).transform_filter(pick)
+    image = base.mark_image(width=96, height=96, align="left", baseline="top").encode(
+        url="url:N", x=alt.value(0), y=alt.value(0)
+    )
+    words = base.mark_text(align="left", fontSize=14).encode(
+        text="name:N", x=alt.value(110), y=alt.value(48)
+    )
+    return alt.layer(image, words).properties(width=300, height=96)
+
+
+def _lives(name: str, correct: np.ndarray, pick: alt.Parameter) -> alt.Chart:
+    """All seeds of one network for the picked sample: one row a seed, one cell an epoch."""
+    seeds, samples, epochs = correct.shape
+    codes = np.moveaxis(states(correct), 1, 0).reshape(samples, seeds * epochs)
+    text = ["".join(map(str, life)) for life in codes]
+    table = pd.DataFrame({"row": np.arange(samples), "life": text})
+    cells = (
+        alt.Chart(limited(table))
+        .transform_filter(pick)
+        .transform_calculate(cell="split(datum.life, '')", at=f"sequence({seeds * epochs})")
+        .transform_flatten(["cell", "at"])
+        .transform_calculate(
+            seed=f"floor(datum.at / {epochs})",
+            epoch=f"datum.at % {epochs}",
+            state=f"{STATES}[toNumber(datum.cell)]",
+        )
+    )
+    return (
+        cells.mark_rect()
+        .encode(
+            x=alt.X("epoch:O", title=None, axis=alt.Axis(values=[0, 10, 20, 30], labelAngle=0)),
+            y=alt.Y("seed:O", title="seed", axis=alt.Axis(ticks=False)),
+            color=alt.Color("state:N", scale=STATE_SCALE, legend=None),
+            tooltip=["seed:O", "epoch:O", "state:N"],
+        )
+        .properties(width=300, height=14 * seeds, title=alt.Title(name, fontSize=12, offset=4))
+    )

@@ -1,0 +1,93 @@
+"""Where a page's numbers come from: commit, parameters, trace stores, seeds, versions, run time."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from functools import cache
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("lethe", "numpy", "scipy", "pandas", "xarray", "altair")
+
+
+def of_store(traces: Any) -> dict[str, Any]:
+    """Return name, file hash, preset, model, seeds and device of an opened trace store."""
+    attrs = traces.attrs
+    source = traces.encoding.get("source")
+    digest = traces.encoding.get("sha256") or (sha256(source) if source else "none")
+    manifests = json.loads(attrs.get("manifests", "[]"))
+    devices = {str(manifest.get("device", "unknown")) for manifest in manifests}
+    return {
+        "name": Path(source).name if source else "in memory",
+        "sha256": digest,
+        "preset": attrs.get("preset", "unknown"),
+        "model": attrs.get("model", "unknown"),
+        "view": attrs.get("view", "unknown"),
+        "seeds": traces.sizes.get("seed", 0),
+        "device": ", ".join(sorted(devices)) or "unknown",
+    }
+
+
+@cache
+def sha256(path: str) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def commit() -> str:
+    """Return the short commit of the working copy, or "unknown" outside one."""
+    if "LETHE_COMMIT" in os.environ:
+        return os.environ["LETHE_COMMIT"]
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that make the numbers."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def facts(seconds: float) -> dict[str, Any]:
+    """Return commit, versions and run time in seconds."""
+    return {"commit": commit(), "versions": versions(), "seconds": round(seconds, 2)}
+
+
+def footer(
+    name: str, parameters: dict[str, Any], stores: list[dict[str, Any]], facts: dict[str, Any]
+) -> str:
+    """Return the provenance of a page as a folded HTML table."""
+    rows = {"page": name, "commit": facts["commit"]}
+    rows["parameters"] = ", ".join(f"{key} = {value}" for key, value in parameters.items())
+    for store in stores:
+        rows[f"traces {store['name']}"] = (
+            f"{store['model']}, preset {store['preset']}, view {store['view']}, {store['seeds']} "
+            f"seeds, captured on {store['device']}, sha256 {store['sha256'][:16]}"
+        )
+    rows["versions"] = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
+    rows["run time"] = f"{facts['seconds']:.1f} s"
+    rows["run it again"] = f"lethe rerun {name}"
+    cells = "".join(
+        f'<tr><th scope="row">{escape(k)}</th><td>{escape(str(v))}</td></tr>'
+        for k, v in rows.items()
+    )
+    return (
+        '<details class="lethe-provenance"><summary>Where these numbers come from</summary>'
+        f"<table><tbody>{cells}</tbody></table></details>"
+    )

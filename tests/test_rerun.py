@@ -1,0 +1,257 @@
+"""Rerun: unknown names and values are refused before anything runs; a page stands alone."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+from trace_runs import capture
+
+from lethe import traces
+from lethe.errors import LetheError
+from lethe.pages import parameters, rerun
+from lethe.pages.inspect_html import read_page
+from lethe.pages.markdown import markdown
+
+HEADER = """# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+"""
+PAGE = (
+    HEADER
+    + """
+# %% [markdown]
+# # How large is $x^2$?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# It is **four**: see {ref}`elsewhere <there>`.
+# ```
+
+# %% tags=["remove-cell"]
+import altair as alt
+import pandas as pd
+from lethe import traces
+from lethe.pages import book, charts
+hidden = "set-up"
+
+# %% tags=["parameters"]
+traces_a: str = "zoo-tiny-quick"  # trace store
+top_fraction: float = 0.1  # share of the images in the top set
+bootstrap: int = 20  # resamples
+random_seed: int = 0  # for the resamples
+method: str = "exact"  # how; one of: exact | sampled
+score: str = "aum"  # what is compared
+log_scale: bool = False  # axis
+cuts: list[float] = [0.1, 0.2]  # further shares
+fail: bool = False  # stop on the way
+
+# %% tags=["hide-input"]
+page = book.start("tiny", dict(traces_a=traces_a, top_fraction=top_fraction, cuts=cuts))
+ds = book.use(page, traces.open_traces(traces_a))
+book.record(page, "fraction", top_fraction)
+frame = pd.DataFrame({"x": [0, 1], "y": [0, top_fraction]})
+charts.show(charts.lines(frame, "x", "y", title="A line", description="A line from 0 to 1."))
+book.text(page, "The fraction is {fraction}.")
+
+# %%
+if fail:
+    raise ValueError("first line\\nsecond line")
+
+# %% tags=["hide-input"]
+book.finish(page)
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A checkout with one page and one trace store."""
+    root = tmp_path_factory.mktemp("checkout")
+    (root / "notebooks").mkdir()
+    (root / "notebooks" / "tiny.py").write_text(PAGE)
+    run = capture(root / "run")
+    traces.compact([run], root / "data" / "traces" / "zoo-tiny-quick.zarr.zip")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def use_checkout(checkout, monkeypatch):
+    monkeypatch.setattr(rerun, "ROOT", checkout)
+    monkeypatch.setenv("LETHE_DATA", str(checkout / "data"))
+
+
+@pytest.fixture(scope="module")
+def made(checkout, tmp_path_factory):
+    """The page run once with other parameters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rerun, "ROOT", checkout)
+        patch.setenv("LETHE_DATA", str(checkout / "data"))
+        given = {"top_fraction": "0.25", "cuts": "0.3,0.5", "log_scale": "yes"}
+        return rerun.rerun("tiny", given, tmp_path_factory.mktemp("out") / "new")
+
+
+def test_the_record_holds_parameters_results_and_provenance(made):
+    record = json.loads(made.with_suffix(".json").read_text())
+    assert record["results"]["fraction"]["value"] == 0.25
+    assert record["parameters"]["cuts"] == [0.3, 0.5]
+    assert record["given"] == {"top_fraction": 0.25, "cuts": [0.3, 0.5], "log_scale": True}
+    assert re.fullmatch(r"[0-9a-f]{64}", record["stores"][0]["sha256"])
+    assert {"commit", "versions", "seconds"} <= record.keys()
+    assert record["command"].startswith("lethe rerun tiny -p top_fraction=0.25")
+
+
+def test_the_page_stands_alone(made):
+    html = made.read_text()
+    seen = read_page(made)
+    assert seen.loads == []  # nothing from the web, nothing from beside it
+    assert not re.findall(r"<(?:script|img)[^>]+src=[\"']?http", html)
+    chart = '<div class="lethe-chart"></div>'
+    assert html.count("window.vegaEmbed") == html.count(chart) == 1
+    assert html.index("window.vegaEmbed") < html.index(chart)
+    assert "The fraction is 0.25." in html
+    assert made.stat().st_size < 2_000_000
+
+
+def test_the_page_reads_like_the_book(made):
+    html = made.read_text()
+    assert "<math" in html
+    assert "<title>How large is $x^2$?</title>" in html
+    assert "hidden = " not in html  # cells tagged remove-cell
+    assert '<details class="code">' in html  # cells tagged hide-input
+    assert '<details class="admonition"><summary>Solution</summary>' in html
+    assert "{ref}" not in html
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"top_fracton": "0.2"},
+            "no parameter 'top_fracton'; did you mean 'top_fraction'",
+        ),
+        ({"traces_a": "zoo-tiny-quik"}, "traces_a: unknown traces .*did you mean 'zoo-tiny-quick'"),
+        ({"traces_a": "no/such.zarr.zip"}, "traces_a: there is no trace store no/such.zarr.zip"),
+        ({"top_fraction": "1.5"}, "top_fraction must lie between 0 and 1"),
+        ({"top_fraction": "0"}, "top_fraction must lie between 0 and 1"),
+        ({"top_fraction": "nan"}, "top_fraction is a float, not 'nan'"),
+        ({"top_fraction": "a tenth"}, "top_fraction is a float, not 'a tenth'; e.g. 0.1"),
+        ({"bootstrap": "0"}, "bootstrap must be more than 0"),
+        ({"bootstrap": "2.5"}, "bootstrap is a int, not '2.5'"),
+        ({"random_seed": "-1"}, "random_seed must be 0 or more"),
+        ({"method": "exakt"}, "method 'exakt' is unknown; did you mean 'exact'"),
+        ({"score": "amu"}, "score 'amu' is unknown; did you mean 'aum'"),
+        ({"log_scale": "maybe"}, "log_scale is a bool, not 'maybe'"),
+        ({"cuts": "0.1,x"}, "cuts is a float, not 'x'"),
+    ],
+)
+def test_bad_parameters_are_refused_before_anything_runs(given, message, tmp_path):
+    with pytest.raises(LetheError, match=message) as error:
+        rerun.rerun("tiny", given, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_page_gets_the_nearest_one(tmp_path):
+    with pytest.raises(LetheError, match="unknown page 'tinny'; did you mean 'tiny'"):
+        rerun.rerun("tinny", {}, tmp_path)
+    with pytest.raises(LetheError, match="did you mean 'tiny'"):
+        rerun.describe("tinny")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LetheError, match=r"cannot write in .*choose another --out"):
+        rerun.rerun("tiny", {}, tmp_path / "file" / "out")
+
+
+def test_a_page_that_fails_says_where_in_one_line(tmp_path):
+    with pytest.raises(LetheError, match="tiny stopped: first line; as far as it came") as error:
+        rerun.rerun("tiny", {"fail": "true"}, tmp_path)
+    assert "\n" not in str(error.value)
+    assert (tmp_path / "tiny.ipynb").exists()
+    assert not (tmp_path / "tiny.html").exists()
+
+
+def test_describe_lists_every_parameter():
+    lines = rerun.describe("tiny").splitlines()
+    assert len(lines) == 9
+    assert lines[1] == "top_fraction (float, 0.1): share of the images in the top set"
+    assert "cuts (list of float, [0.1, 0.2])" in lines[7]
+    assert rerun.list_pages() == ["tiny"]
+
+
+def test_plain_papermill_stops_at_unknown_traces(tmp_path, checkout):
+    source = tmp_path / "tiny.ipynb"
+    nbformat.write(jupytext.read(checkout / "notebooks" / "tiny.py"), source)
+    command = [sys.executable, "-m", "papermill", str(source), str(tmp_path / "out.ipynb")]
+    done = subprocess.run(
+        [*command, "-p", "traces_a", "zoo-tiny-quik"], capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "did you mean 'zoo-tiny-quick'" in done.stderr
+
+
+def test_a_store_may_be_given_by_path(checkout, tmp_path, monkeypatch):
+    shutil.copy(checkout / "data/traces/zoo-tiny-quick.zarr.zip", tmp_path / "mine.zarr.zip")
+    monkeypatch.chdir(tmp_path)
+    known = parameters.read_parameters(_notebook(checkout, tmp_path))
+    values = parameters.check_values("tiny", known, {"traces_a": "mine.zarr.zip"})
+    assert values == {"traces_a": str(tmp_path / "mine.zarr.zip")}
+
+
+def _notebook(checkout: Path, folder: Path) -> Path:
+    nbformat.write(jupytext.read(checkout / "notebooks" / "tiny.py"), folder / "tiny.ipynb")
+    return folder / "tiny.ipynb"
+
+
+def test_parameters_are_those_papermill_sees(checkout, tmp_path):
+    path = _notebook(checkout, tmp_path)
+    known = parameters.read_parameters(path)
+    assert list(known) == list(papermill.inspect_notebook(str(path)))
+    assert known["method"].choices == ["exact", "sampled"]
+    assert known["cuts"].default == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("text", ["0.3,0.5", "[0.3, 0.5]", " 0.3 , 0.5 "])
+def test_lists_are_written_with_commas_or_as_json(text):
+    parameter = parameters.Parameter("cuts", "list", [], "", "float")
+    assert parameters.convert(parameter, text) == [0.3, 0.5]
+
+
+def test_a_computed_parameter_is_refused(tmp_path):
+    text = HEADER + '\n# %% tags=["parameters"]\nn: int = 3 * 4  # computed\n'
+    nbformat.write(jupytext.reads(text, fmt="py:percent"), tmp_path / "page.ipynb")
+    with pytest.raises(LetheError, match="parameter n = 3 \\* 4 is computed"):
+        parameters.read_parameters(tmp_path / "page.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a $x$ b", "<math"),
+        ("$$\nx = 1\n$$", 'display="block"'),
+        ("{cite}`toneva2019`", "toneva2019"),
+        ("{doc}`the page <other>`", "the page"),
+        (":::{note}\nMind **this**.\n:::", "<strong>this</strong>"),
+        ("```python\nx < 1\n```", "x &lt; 1"),
+        ("| a |\n|---|\n| 1 |", "<td>1</td>"),
+        ("<b>kept</b>", "<b>kept</b>"),
+        (
+            "[far](https://example.org) [near](../x.md)",
+            '<a href="https://example.org">far</a> <span>',
+        ),
+    ],
+)
+def test_markdown_forms_of_the_pages(source, expected):
+    assert expected in markdown(source)
