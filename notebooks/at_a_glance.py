@@ -1,0 +1,176 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lethe
+#
+# **Which images does a network learn, and then lose again?** Fine-tune a network on 6,200 pictures of letters and
+# digits. After every epoch, ask it about each of them. Some are right from the first day on. Many are lost and come
+# back, some of them again and again. A few do not come back.
+#
+# A paper of 2026 {cite:p}`daga2026forgetting` reports five findings on such losses, from three seeds. This book tests
+# them with ten seeds on pictures that you can judge with your own eyes. Beside each number it puts what the number
+# needs before it means anything: an **interval**, what **chance** gives, and the **ceiling** that the noise of
+# training leaves.
+
+# %% tags=["remove-cell"]
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from lethe import traces
+from lethe.datasets.glyphs import load_glyphs
+from lethe.pages import book, charts
+
+# %% tags=["parameters", "remove-cell"]
+traces_a: str = "glyphs-test_resnet-quick"  # trace store of the first network
+traces_b: str = "glyphs-test_vit-quick"  # trace store of the second network
+glyphs: int = 220  # glyphs in the picture
+
+# %% tags=["remove-cell"]
+page = book.start("at_a_glance", {"traces_a": traces_a, "traces_b": traces_b, "glyphs": glyphs})
+a = book.use(page, traces.open_traces(traces_a))
+b = book.use(page, traces.open_traces(traces_b, samples=a["sample"].values))
+lives = {
+    ds.attrs["model"]: traces.correct(ds).transpose("seed", "sample", "epoch") for ds in (a, b)
+}
+runs = " and ".join(f"{len(life)} runs of {name}" for name, life in lives.items())
+book.record(page, "runs", sum(map(len, lives.values())), fmt=".0f")
+
+# %% [markdown]
+# ## Pick a glyph and see its lives
+#
+# Each thin row on the left is one glyph in one run, from the easiest on top to the hardest at the bottom. Point at a
+# row, or tap it. On the right you see the glyph, and what became of it in every run of both networks.
+
+# %% tags=["remove-input"]
+share = np.mean([life.mean(("seed", "epoch")) for life in lives.values()], axis=0)
+by_ease = np.argsort(-share, kind="stable")
+chosen = by_ease[np.linspace(0, len(by_ease) - 1, glyphs).round().astype(int)]
+images = load_glyphs()
+place = pd.Series(np.arange(len(images.labels)), index=images.sample_ids)
+place = place[a["sample"].values[chosen]].to_numpy()
+labels = [images.classes[k] for k in images.labels[place]]
+names = [f"{x} in {family}" for x, family in zip(labels, a["family"].values[chosen], strict=True)]
+charts.show(
+    charts.life_picker(
+        {name: life.values[:, chosen] for name, life in lives.items()},
+        [charts.data_uri(image) for image in images.pixels[place]],
+        names,
+        title="One glyph, every run",
+        description=(
+            f"Left: {glyphs} glyphs over the epochs of one run; blue where the network is right, orange where it "
+            f"has lost a glyph again, grey before it is learned. Right: the picked glyph in {runs}."
+        ),
+    )
+)
+
+# %% tags=["remove-input"]
+events = np.concatenate(
+    [(life[..., :-1].values & ~life[..., 1:].values).any(-1) for life in lives.values()]
+)
+learned = np.concatenate([life.any("epoch").values for life in lives.values()])
+at_end = np.concatenate([life[..., -1].values for life in lives.values()])
+book.record(page, "lost", events[learned].mean(), fmt=".0%")
+book.record(page, "gone", 1 - at_end[learned].mean(), fmt=".0%")
+book.text(
+    page,
+    "Taken over all {runs} runs, {lost} of the learned images are lost at least once, and {gone} are wrong at the end.",
+)
+
+# %% [markdown]
+# Glyphs at the top look alike in all runs: learned at once, never lost. Further down the runs disagree. The same
+# glyph, the same network, another seed, another life. How much of that is the glyph, how much the network, how much
+# the seed? That is what the five findings are about.
+#
+# ## Five findings at a glance
+
+# %% tags=["remove-cell"]
+# page, what its headline number is, its key on that page, what the paper's abstract reports
+FINDINGS = [
+    (
+        "finding_1_architecture_overlap",
+        "Two networks lose the same images",
+        "between",
+        "0.34 and 0.15",
+    ),
+    (
+        "finding_2_curve_fit",
+        "A curve fits the transformer better",
+        "headline",
+        "0.74 - 0.52 = 0.22",
+    ),
+    ("finding_3_seed_stability", "An image is lost alike in two seeds", "rho", "about 0.01"),
+    ("finding_4_classes", "A class is lost alike in two seeds", "headline", "in words only"),
+    ("finding_5_early_loss", "The early loss tells what is lost", "headline", "0.30 to 0.50"),
+]
+found = book.read_results([name for name, *_ in FINDINGS])
+
+
+def numbers(name, key):
+    """The headline number of a page as it recorded it."""
+    return book.Result(**{k: v for k, v in found[name]["results"][key].items() if k != "text"})
+
+
+headlines = [(name, what, numbers(name, key), paper) for name, what, key, paper in FINDINGS]
+
+# %% tags=["remove-input"]
+rows = [{"label": what, "estimate": r.value, **vars(r)} for _, what, r, _ in headlines]
+charts.show(
+    charts.interval_chart(
+        rows,
+        title="Our numbers, with interval, chance and ceiling, and the figures that the paper reports",
+        description=". ".join(f"{what}: {r}" for _, what, r, _ in headlines),
+        x_title="overlap, R\u00b2 or correlation",
+    )
+)
+
+# %% tags=["remove-input"]
+table = [
+    "| finding | the paper | ours, with interval | chance | ceiling | verdict on the paper's claim |"
+]
+table += ["|---|---|---|---|---|---|"]
+for number, (name, what, r, paper) in enumerate(headlines, start=1):
+    verdict = found[name]["verdicts"][0]
+    cells = [
+        paper,
+        str(r),
+        book.words(r.null, r.fmt),
+        book.words(r.ceiling, r.fmt),
+    ]
+    claim = f"**{verdict['word']}**: {verdict['claim']}"
+    table.append(f"| {number}. [{what}]({name}.ipynb) | " + " | ".join([*cells, claim]) + " |")
+display(Markdown("\n".join(table)))  # noqa: F821
+
+# %% tags=["remove-cell", "nbval-check-output"]
+for name, _, r, _ in headlines:
+    print(f"{name:32s} {r}  {found[name]['verdicts'][0]['word']}")
+
+# %% [markdown]
+# The verdicts are computed from the numbers by a rule named beforehand; the words mean
+# [exactly this](../book/how_to_read.md). The paper's figures come from other networks, other images and a recipe of
+# which we know only the abstract. They stand here for comparison, and are not reproduced. A verdict says whether the
+# claim holds for *our* networks and *our* glyphs.
+#
+# ## Where to go from here
+#
+# - New to the subject? [How to read the numbers](../book/how_to_read.md), then the [quickstart](quickstart.ipynb),
+#   which trains two small networks in a minute.
+# - Want the evidence? Start with [finding 3](finding_3_seed_stability.ipynb): if nothing repeated over seeds, nothing
+#   else would matter.
+# - Want to change something? Every page has parameters and a line that [runs it again](../book/run_it.md).
+# - Teaching? Each page stands alone and ends in exercises with folded solutions.
+
+# %% tags=["remove-input"]
+book.finish(page)

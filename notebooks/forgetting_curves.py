@@ -1,0 +1,531 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Forgetting curves: what one number per image can say
+#
+# **A forgetting curve turns the history of one training image into one number, its decay rate. How well the
+# curve "fits" depends on a convention, and how much one run's rate can know about the image depends on how
+# many parameters are asked of 31 bits.**
+#
+# You will learn
+#
+# 1. what a retention trace is and how an exponential is fitted to it;
+# 2. why $R^2$ has three values for the same fits;
+# 3. what a fit to 31 zeros and ones can know about the image, and what it cannot;
+# 4. why an average of exponentials does not look like an exponential.
+#
+# *Reading: 15 minutes. Running: under a minute, no GPU, no torch.*
+# Prerequisites: the page on [traces](traces.ipynb) (important); least squares and likelihood (helpful).
+
+# %% tags=["remove-cell"]
+import numpy as np
+import pandas as pd
+from IPython.display import display
+
+from lethe import traces
+from lethe.analysis import agreement, curves, scores
+from lethe.analysis.fit_quality import compare_r2, curve_fits, lowest, two_way_mean
+from lethe.datasets.glyphs import load_glyphs
+from lethe.pages import book, charts
+from lethe.pages.explorer import curve_explorer
+
+# %% [markdown]
+# ## Parameters
+#
+# Change them here, or with `lethe rerun forgetting_curves -p traces_a=glyphs-test_vit-quick`.
+
+# %% tags=["parameters"]
+traces_a: str = "glyphs-test_resnet-quick"  # trace store to look at
+examples: int = 8  # traces offered in the chart where you fit by hand
+simulated_samples: int = 3000  # images in the simulations with known truth
+simulated_epochs: int = 31  # epochs in the simulations, the first included
+slowest: float = 0.01  # lowest true decay rate in the simulations, per epoch
+fastest: float = 0.8  # highest true decay rate in the simulations, per epoch
+random_seed: int = 0  # seed of everything random on this page
+
+# %% tags=["remove-cell"]
+names = ("traces_a", "examples", "simulated_samples", "simulated_epochs", "slowest", "fastest")
+names = (*names, "random_seed")
+page = book.start("forgetting_curves", {name: globals()[name] for name in names})
+rng = np.random.default_rng(random_seed)
+
+
+def keep(key, interval, floor=0.0, **more):
+    """Record an interval of `agreement` under a key of this page; a share does not go below 0."""
+    limits = (
+        (max(interval.low, floor), interval.high) if np.isfinite(interval.low) else (None, None)
+    )
+    return book.record(page, key, interval.estimate, *limits, n_seeds=interval.n_seeds, **more)
+
+
+# %% [markdown]
+# ## The retention trace
+#
+# Training shows every image to the network once per epoch. After each epoch we ask: is the image
+# classified correctly? The answers, one bit per epoch, are the image's *trace*.
+#
+# - **First learned**: the first epoch with a correct answer. An image that never gets one is *never
+#   learned*. It has no forgetting curve: it is left out and counted, not given a large number.
+# - **Retention trace** $R(t)$: the answers from first learned on, with $t = 0, 1, \ldots$ epochs. By
+#   definition $R(0) = 1$.
+# - **Forgetting event**: right at one epoch and wrong at the next. An image that was learned and has no
+#   such event is *never forgotten*: its retention trace is constant.
+
+# %%
+ds = book.use(page, traces.open_traces(traces_a))
+correct = traces.correct(ds).values  # [seed, epoch, sample]
+retention, length = curves.retention_traces(correct)  # [seed, sample, t], NaN after the end
+fit = curves.fit_exponential(retention)
+
+# %% tags=["hide-input"]
+shares = {
+    "never_learned": scores.never_learned(correct).astype(float),
+    "never_forgotten": np.where(length > 0, scores.never_forgotten(correct), np.nan),
+    "too_short": np.where(length > 0, fit.too_short, np.nan),
+}
+for key, values in shares.items():
+    keep(key, two_way_mean(np.asarray(values, float), rng), fmt=".1%")
+book.text(
+    page,
+    f"In these traces ({ds.sizes['seed']} seeds, {ds.sizes['epoch']} epochs, {ds.sizes['sample']:,} "
+    "images), averaged over seeds: {never_learned} of the images are never learned. Of the learned ones, "
+    "{never_forgotten} are never forgotten, and {too_short} are learned so late that fewer than three "
+    "epochs remain, too few for a fit. Brackets hold 95 % intervals that resample seeds and images.",
+)
+
+# %% [markdown]
+# ## An exponential, fitted by hand
+#
+# The **forgetting curve** is $R(t) = e^{-\lambda t}$ with one number, the decay rate $\lambda \ge 0$ per
+# epoch. Its **half-life** is $\ln 2 / \lambda$ epochs. *Least squares* picks the $\lambda$ with the
+# smallest sum of squares $\sum_t (R(t) - e^{-\lambda t})^2$.
+#
+# Pick a trace and move the dashed curve. Can you beat the fitted line?
+
+# %% tags=["hide-input"]
+forgotten = np.flatnonzero(fit.constant[0] & ~fit.too_short[0])[:1]
+events = scores.forgetting_events(correct)[0]
+ranked = np.argsort(np.nan_to_num(events), kind="stable")
+spread = ranked[np.linspace(len(ranked) // 3, len(ranked) - 1, max(examples - 1, 1)).astype(int)]
+shown = [i for i in [*spread[::-1], *forgotten] if length[0, i] > 2]
+chosen = {str(ds["sample"].values[i]): i for i in shown}
+charts.show(
+    curve_explorer(
+        {name: retention[0, i] for name, i in chosen.items()},
+        {name: float(fit.rate[0, i]) for name, i in chosen.items()},
+        title=f"Retention traces of {len(chosen)} images in one run, with their forgetting curves",
+        description=(
+            "Dots at 1 (right) and 0 (wrong) over the epochs since the image was first learned. A solid "
+            "line is the fitted exponential; a dashed line follows a rate set by a slider. The sum of "
+            "squares of both is written on top; the fitted one is never larger."
+        ),
+    )
+)
+
+# %% [markdown]
+# Two things are worth noticing.
+#
+# - **The rate is 0 exactly when the image is never forgotten.** At $\lambda = 0$ the slope of the sum of
+#   squares is $-2 \sum t$ over the wrong epochs, so one lapse at any $t \ge 1$ pushes $\lambda$ above 0. All
+#   never-forgotten images are therefore tied at rate 0.
+# - **A lapse that is made good again is not decay.** The curve can only go down. A trace like 1 1 0 1 1 1
+#   is met with a compromise: a rate that is wrong about most epochs.
+#
+# The sum of squares can have several valleys along $\lambda$. `lethe` searches a grid of 97 rates,
+# refines the two lowest valleys and compares them with both ends of the box $0 \le \lambda \le 5$. The tests
+# compare it with a grid of 20,001 rates and with scipy.
+
+# %% tags=["hide-input"]
+usable = ~fit.too_short
+rates = np.where(usable, fit.rate, np.nan)
+at_top = np.where(usable, (fit.rate > 1) & fit.at_bound, np.nan)
+keep("at_upper_bound", two_way_mean(at_top, rng), fmt=".1%")
+middle = np.nanmedian(np.where(rates > 0, rates, np.nan))
+book.record(page, "median_rate", middle, fmt=".3f")
+book.record(page, "median_half_life", float(curves.half_life(middle)), fmt=".0f")
+book.text(
+    page,
+    "Among the images that are forgotten at least once the median rate is {median_rate} per epoch, a "
+    "half-life of {median_half_life} epochs. {at_upper_bound} of the rates sit on the upper bound 5: these "
+    "images were wrong at every later epoch, so the data only say that the rate is large.",
+)
+log_rates = np.log10(np.where(rates > 0, rates, np.nan))
+charts.show(
+    charts.histogram(
+        log_rates.ravel(),
+        x_title="log10 of the decay rate per epoch (images forgotten at least once)",
+        title="Decay rates of single runs",
+        description=(
+            "Histogram of the logarithm of the fitted decay rate over all runs and images that were "
+            "forgotten at least once. Never-forgotten images have rate 0 and are not in the picture."
+        ),
+    )
+)
+
+# %% [markdown]
+# ## How good is the fit? It depends on whom you ask
+#
+# $R^2 = 1 - \text{SSE} / \text{SST}$ compares the curve's sum of squares with that of the trace's own mean.
+# For a never-forgotten image both are zero: $0/0$. So a *mean* $R^2$ over images needs a convention:
+#
+# | convention | a constant trace counts as |
+# |---|---|
+# | excluded | nothing: only images that were forgotten at least once count |
+# | scored 1 | a perfect fit |
+# | scored 0 | no better than the mean |
+#
+# With a share $s$ of constant traces, (scored 1) $= (1-s) \times$ (excluded) $+ s$. The convention alone
+# moves the result by $s$.
+
+# %%
+quality = compare_r2(fit, fit, rng, draws=100)["a"]  # intervals over seeds and images
+
+# %% tags=["hide-input"]
+words = {"excluded": "excluded", "scored_1": "scored 1", "scored_0": "scored 0"}
+for name in words:
+    keep(f"r2_{name}", quality[name], floor=-np.inf)
+book.text(
+    page,
+    "The same fits, three answers: mean $R^2$ = {r2_excluded} with constant traces excluded, {r2_scored_1} "
+    "with constant traces scored 1, {r2_scored_0} with constant traces scored 0.",
+)
+charts.show(
+    charts.interval_chart(
+        [book.row(page, f"r2_{name}", f"constant traces {how}") for name, how in words.items()],
+        title="One set of fits, three conventions",
+        description="Mean R squared of the same exponential fits: "
+        + ", ".join(
+            f"{quality[name].estimate:.2f} with constant traces {how}"
+            for name, how in words.items()
+        )
+        + ".",
+        x_title="mean R² over images and seeds",
+    )
+)
+
+# %% [markdown]
+# A low $R^2$ on 0/1 data is no scandal: even a process that *is* exponential scatters between 0 and 1 around
+# its curve. And $R^2$ below 0 means that the trace's mean describes it better than the curve.
+# [Finding 2](finding_2_curve_fit.ipynb) compares two networks with this in mind.
+#
+# ## Other curves
+#
+# `lethe` also fits a constant, a power law $(1+t)^{-\beta}$ and the extended exponential
+# $A e^{-\lambda t} + c$. The Akaike criterion $n \ln(\text{SSE}/n) + 2(k+1)$ charges each curve for its $k$
+# parameters; the lowest wins. Here is how often each wins on the forgotten images of these traces.
+
+# %%
+fits = curve_fits(retention)
+wins = lowest({name: curves.aic(one) for name, one in fits.items()})
+wins = pd.Series({name: float(np.nanmean(share)) for name, share in wins.items()})
+
+# %% tags=["hide-input"]
+charts.show(
+    charts.bars(
+        list(wins.index),
+        wins.to_list(),
+        x_title="share of forgotten images whose trace the curve describes best",
+        title="Which curve wins, by Akaike's criterion",
+        description="Bars: "
+        + ", ".join(f"{name} {share:.0%}" for name, share in wins.items())
+        + ".",
+        fmt=".0%",
+    )
+)
+
+# %% [markdown]
+# ## What one fit can know
+#
+# Now three worlds in which the truth is known. In all of them *forgetting is a property of the image alone*:
+# at epoch $t$ an image is right with its own probability $p(t)$, independently in every run.
+#
+# - **wide**: $p = e^{-\lambda t}$, rates spread evenly on a log scale between the two parameters above;
+# - **as here**: $p = e^{-\lambda t}$, rates as estimated from the traces of this page (all runs together);
+# - **three parameters**: $p = A e^{-\lambda t} + c$ with random $A$ and $c$, and all three are fitted.
+#
+# We fit each world twice, from different runs, and ask how well the two sets of rates agree.
+
+
+# %%
+def agreement_by_runs(world, fitter):
+    """Spearman and top-decile Jaccard of rates fitted to two disjoint sets of runs of a world."""
+    seen, rows = curves.retention_traces(world)[0], []
+    for runs in (1, 2, 5, 10, 20):
+        halves = [curves.pool_seeds(seen[start : start + runs]) for start in (0, 20)]
+        pair = np.stack([fitter(*half).rate for half in halves])
+        overlap = agreement.jaccard_matrix(pair, 0.1)[0, 1]
+        rows.append((runs, agreement.spearman_matrix(pair)[0, 1], overlap))
+    return pd.DataFrame(rows, columns=["runs", "correlation", "jaccard"])
+
+
+image_rate = curves.shrink(*curves.pool_seeds(retention)).rate  # [sample], per epoch, from all runs
+true_rate = np.exp(rng.uniform(np.log(slowest), np.log(fastest), simulated_samples))
+here = rng.choice(image_rate[np.isfinite(image_rate)], simulated_samples)
+wide = curves.simulate_correct(rng, true_rate, simulated_epochs, seeds=40)
+as_here = curves.simulate_correct(rng, here, simulated_epochs, seeds=40)
+floor = rng.uniform(0, 0.7, simulated_samples)  # c, with A between 0.3 and 1 - c
+height = rng.uniform(0.3, 1 - floor)
+decay = np.exp(-true_rate * np.arange(simulated_epochs)[:, None])
+three = rng.random(wide.shape) < height * decay + floor
+three[:, 0] = True  # a retention trace starts with a right answer
+known = {
+    "wide": agreement_by_runs(wide, curves.fit_exponential),
+    "as here": agreement_by_runs(as_here, curves.fit_exponential),
+    "three parameters": agreement_by_runs(three, curves.fit_extended),
+}
+
+# %% tags=["hide-input"]
+for name, table in known.items():
+    key = name.replace(" ", "_")
+    book.record(page, f"agree_{key}", table["correlation"][0])
+    book.record(page, f"agree_{key}_10", table["correlation"][3])
+    book.record(page, f"jaccard_{key}", table["jaccard"][0])
+book.text(
+    page,
+    "Agreement (Spearman) of rates fitted to **single** runs: {agree_wide} in the wide world, "
+    "{agree_as_here} with rates as here, {agree_three_parameters} when amplitude and floor are fitted too. "
+    "With ten runs behind each rate: {agree_wide_10}, {agree_as_here_10} and {agree_three_parameters_10}. "
+    "The 10 % with the highest single-run rates overlap at a Jaccard index of {jaccard_wide}, "
+    "{jaccard_as_here} and {jaccard_three_parameters}; chance gives 0.05.",
+)
+charts.show(
+    charts.lines(
+        pd.concat(table.assign(world=name) for name, table in known.items()),
+        "runs",
+        "correlation",
+        "world",
+        x_title="runs behind each fitted rate",
+        y_title="Spearman correlation of two fits",
+        title="Forgetting belongs to the image alone: how well do two fits agree?",
+        description=(
+            "Rank correlation of fitted rates from disjoint sets of runs, over the number of runs pooled in "
+            "a fit, for three simulated worlds. More runs agree better; three parameters agree worst."
+        ),
+    )
+)
+
+# %% [markdown]
+# Why do the worlds differ?
+#
+# - **Spread.** Agreement compares the spread of the true rates with the noise of one fit. Where most images
+#   have nearly the same rate, two runs agree little, however intrinsic the rates are.
+# - **Parameters.** A one-parameter rate also absorbs *how often* the image is wrong. With a free amplitude
+#   and floor the rate is left with the *shape* of the fall, and 31 bits say little about a shape.
+#
+# A low agreement between runs is therefore not yet evidence that forgetting is random. It must be read
+# against a *ceiling*: the agreement that a perfectly intrinsic rate would reach with traces of this length.
+# [Finding 3](finding_3_seed_stability.ipynb) does that.
+#
+# ## Better estimates from the same data
+#
+# Least squares treats the bits as if they were measurements with equal errors. Two alternatives:
+#
+# - **Likelihood**: choose the rate that makes the observed bits most probable if each epoch is an
+#   independent coin with chance $e^{-\lambda t}$. The negative log-likelihood is convex in $\lambda$, so there is
+#   one optimum, and a likelihood interval comes with it.
+# - **Shrunken** (empirical Bayes): assume the images' rates come from one unknown distribution, estimate
+#   that distribution from all traces at once, and report each image's average rate given its trace. An image
+#   with a strange trace is pulled towards what is common.
+
+# %%
+seen = curves.retention_traces(wide[0])[0]
+estimates = {
+    "least squares": curves.fit_exponential(seen).rate,
+    "likelihood": curves.fit_exponential(seen, method="bernoulli").rate,
+    "shrunken": curves.shrink(seen).rate,
+}
+error = {name: float(np.sqrt(np.mean((rate - true_rate) ** 2))) for name, rate in estimates.items()}
+low, high = curves.profile_interval(seen)
+covered = float(np.mean((low <= true_rate) & (true_rate <= high)))
+
+# %% tags=["hide-input"]
+for name, value in error.items():
+    book.record(page, "error_" + name.replace(" ", "_"), value, fmt=".3f")
+book.record(page, "coverage", covered, fmt=".1%")
+charts.show(
+    charts.bars(
+        list(error),
+        list(error.values()),
+        x_title="root mean squared error of the rate, one run",
+        title="Three estimates of the same true rates",
+        description="Bars: " + ", ".join(f"{k} {v:.3f}" for k, v in error.items()) + ".",
+        fmt=".3f",
+    )
+)
+book.text(
+    page,
+    "Root mean squared errors: least squares {error_least_squares}, likelihood {error_likelihood}, shrunken "
+    "{error_shrunken}. Most of the error of the first two comes from images that were wrong at every later "
+    "epoch, whose rate they put at the bound 5. The 95 % likelihood interval covers the truth for {coverage} of the images. All this "
+    "holds in the simulated world, where epochs are independent. Real epochs follow each other, and then "
+    "such intervals are too narrow.",
+)
+
+# %% [markdown]
+# ## The pooled-curve trap
+#
+# Average the traces of many images and you get one smooth curve. Its shape says little about any single
+# image: a mixture of exponentials with different rates falls fast at first (the fast ones go) and slowly
+# later (the slow ones stay), like a power law. The simulated images above are *all* exponential.
+
+# %%
+pooled = wide.mean(axis=(0, 2))  # share right at t, over all runs and images
+trap = curve_fits(pooled[None])
+criterion = {name: float(curves.aic(one)[0]) for name, one in trap.items()}
+drawn = [one for name, one in trap.items() if name != "constant"]
+heights = {one.curve: curves.predict(one, simulated_epochs)[0] for one in drawn}
+
+# %% tags=["hide-input"]
+heights = {"average of the traces": pooled, **heights}
+table = (
+    pd.DataFrame(heights).assign(t=np.arange(simulated_epochs)).melt("t", None, "curve", "height")
+)
+charts.show(
+    charts.lines(
+        table,
+        "t",
+        "height",
+        "curve",
+        x_title="t, epochs since first learned",
+        y_title="share right",
+        title="Every image is exponential, their average is not",
+        description=(
+            "The average retention of simulated images with different exponential rates, and three fitted "
+            "curves. The exponential falls too slowly at first and too fast later."
+        ),
+    )
+)
+book.record(page, "trap_exponential", criterion["exponential"], fmt=".0f")
+book.record(page, "trap_power", criterion["power"], fmt=".0f")
+book.text(
+    page,
+    f"Akaike's criterion prefers the **{min(criterion, key=criterion.get)}** curve for the average "
+    "(exponential {trap_exponential}, power law {trap_power}; lower is better), although no image follows "
+    "it. Fit images one by one, or say that the curve is that of the crowd.",
+)
+
+# %% [markdown]
+# ## Which images decay fast?
+#
+# To rank images we use all seeds at once: one shrunken rate per image from its traces in every run.
+
+# %%
+order = np.argsort(np.nan_to_num(image_rate, nan=-1.0), kind="stable")
+
+# %% tags=["hide-input"]
+labels = np.array(traces.class_names(ds))[ds["label"].values]
+by_class = pd.Series(image_rate).groupby(labels).mean().sort_values(ascending=False)
+charts.show(
+    charts.bars(
+        [str(name) for name in by_class.index[:10]],
+        by_class.to_list()[:10],
+        x_title="mean decay rate per epoch",
+        title="The ten classes that decay fastest",
+        description="Bars: " + ", ".join(f"{k} {v:.3f}" for k, v in by_class[:10].items()) + ".",
+        fmt=".3f",
+    )
+)
+
+# %% tags=["hide-input"]
+is_glyphs = ds.attrs["dataset"] == "glyphs"
+images = load_glyphs(split="train", pixels=32) if is_glyphs else None
+if images is not None:
+    row = pd.Index(images.sample_ids).get_indexer(ds["sample"].values[order[-16:][::-1]])
+    half = curves.half_life(image_rate[order[-16:][::-1]])
+    captions = [
+        f"{images.classes[images.labels[r]]} · {h:.1f}" for r, h in zip(row, half, strict=True)
+    ]
+    title = "The 16 images with the fastest decay: class and half-life in epochs"
+    display(charts.image_grid(images.pixels[row], captions, title=title))
+
+# %% [markdown]
+# ## Limits
+#
+# - The exponential starts at 1 and only falls. Training data are often lost and *regained*; the curve has
+#   no word for that. The rate is then a summary of how much is missing and how early, not a mechanism.
+# - Rates depend on the number of epochs observed and on the recipe. Compare them within one store only.
+# - The likelihood, its intervals and the shrinkage assume independent epochs. The ranking they give is
+#   usable; their stated certainty is not, on real traces.
+#
+# ## Exercises
+#
+# ````{admonition} Exercise 1: half-life
+# :class: tip
+# An image has decay rate 0.1 per epoch. After how many epochs is it right half of the time?
+# ```{admonition} Solution
+# :class: dropdown
+# $\ln 2 / 0.1 = 6.9$ epochs.
+# ```
+# ````
+
+# %% tags=["solution", "hide-input"]
+half_life_epochs = np.log(2) / 0.1
+
+# %% tags=["check"]
+assert abs(half_life_epochs - 6.93) < 0.01, "solve exp(-0.1 t) = 1/2 for t"
+
+# %% [markdown]
+# ````{admonition} Exercise 2: from one convention to another
+# :class: tip
+# A paper reports a mean $R^2$ of 0.74 with constant traces scored 1, and 60 % of its images are never
+# forgotten. What is the mean $R^2$ over the images that were forgotten?
+# ```{admonition} Solution
+# :class: dropdown
+# $0.74 = 0.4 x + 0.6$, so $x = 0.35$. Nobody knows which convention the paper used.
+# ```
+# ````
+
+# %% tags=["solution", "hide-input"]
+r2_of_forgotten = (0.74 - 0.6) / 0.4
+
+# %% tags=["check"]
+assert abs(r2_of_forgotten - 0.35) < 0.005, "scored 1 = (1 - s) * excluded + s"
+
+# %% [markdown]
+# ````{admonition} Exercise 3: more epochs or more runs?
+# :class: tip
+# Simulate 500 images with `curves.simulate_correct`, fit single runs of 31 and of 121 epochs, and compare
+# the agreement of two runs. Does it help as much as four runs of 31 epochs?
+# ```{admonition} Solution
+# :class: dropdown
+# More epochs help a little: once an image has decayed, further zeros add nothing. More runs help a lot.
+# ```
+# ````
+
+# %% tags=["solution", "hide-input"]
+rate_500 = true_rate[:500]
+long_runs = curves.retention_traces(curves.simulate_correct(rng, rate_500, 121, seeds=2))[0]
+many_runs = curves.retention_traces(curves.simulate_correct(rng, rate_500, 31, seeds=8))[0]
+longer = agreement.spearman_matrix(curves.fit_exponential(long_runs).rate)[0, 1]
+pairs = [curves.pool_seeds(many_runs[half]) for half in (slice(0, 4), slice(4, 8))]
+more = agreement.spearman_matrix(np.stack([curves.fit_exponential(*p).rate for p in pairs]))[0, 1]
+
+# %% tags=["check"]
+assert more > longer, "pool four runs with curves.pool_seeds before fitting"
+
+# %% [markdown]
+# ## Rerun this page
+#
+# ```bash
+# lethe rerun forgetting_curves -p traces_a=glyphs-test_vit-quick -p fastest=0.4
+# ```
+
+# %% tags=["remove-cell", "nbval-check-output"]
+print(
+    {name: str(page.results[name]) for name in ("agree_wide", "agree_three_parameters", "coverage")}
+)
+
+# %% tags=["remove-input"]
+book.finish(page)

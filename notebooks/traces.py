@@ -1,0 +1,353 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Traces: what is recorded, and what it shows
+#
+# **Claim under test.** Forgetting is common enough to study: more than one learned image in twenty is lost at least
+# once.
+#
+# **You will learn** (1) what a trace holds and how to open it, (2) how to read a raster of training, (3) how many
+# images are never learned, lost, or never lost, and how much that depends on the seed.
+#
+# **Time**: 15 minutes to read, half a minute to rerun. **You need**: the [definitions](../book/definitions.md).
+
+# %% tags=["remove-cell"]
+import json
+
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from lethe import traces
+from lethe.analysis import agreement, scores
+from lethe.datasets.glyphs import load_glyphs
+from lethe.pages import book, charts
+
+# %% [markdown]
+# ## Parameters
+
+# %% tags=["parameters"]
+traces_a: str = "glyphs-test_resnet-quick"  # trace store of the first network
+traces_b: str = "glyphs-test_vit-quick"  # trace store of the second network
+seed: int = 0  # the run shown where only one can be shown
+rows: int = 250  # images in the raster
+bootstrap: int = 300  # resamples behind each interval
+random_seed: int = 1  # draws the images and the resamples
+
+# %% tags=["remove-cell"]
+names = ("traces_a", "traces_b", "seed", "rows", "bootstrap", "random_seed")
+page = book.start("traces", {name: globals()[name] for name in names})
+rng = np.random.default_rng(random_seed)
+
+# %% [markdown]
+# ## What the paper reports
+#
+# The paper records whether each training sample is right at every epoch. It reports no counts of learned, lost and
+# never learned samples that we know of. So this page has no figure of the paper beside ours.
+#
+# ## Open a store
+#
+# One file holds all runs of one network. `open_traces` returns an `xarray.Dataset`; values are read when they are
+# needed.
+
+# %%
+a = book.use(page, traces.open_traces(traces_a))
+b = book.use(page, traces.open_traces(traces_b, samples=a["sample"].values))
+print(dict(a.sizes))
+
+# %% [markdown]
+# | variable | dimensions | meaning |
+# |---|---|---|
+# | `prediction` | seed, epoch, sample | the class that the network names; -1 where missing |
+# | `loss` | seed, epoch, sample | cross-entropy |
+# | `margin` | seed, epoch, sample | logit of the label minus the largest other; positive means right |
+# | `error_l2` | seed, epoch, sample | length of softmax minus one-hot |
+# | `test_accuracy`, `train_loss`, `seconds` | seed, epoch | of the epoch |
+# | `label`, `image_hash`, `family`, `identical_to`, `is_symbol_font`, ... | sample | about the image |
+#
+# `correct` is not stored. It is derived: `prediction == label`. Epoch 0 is after the head warm-up, when only the last
+# layer has been trained.
+
+# %% [markdown]
+# ## Did the networks learn the task?
+#
+# The test images come from typefaces that no training image comes from.
+
+# %% tags=["hide-input"]
+curves = []
+for ds in (a, b):
+    accuracy = ds["test_accuracy"]
+    frame = pd.DataFrame({"epoch": ds["epoch"].values, "mean": accuracy.mean("seed").values})
+    frame["low"], frame["high"] = accuracy.min("seed").values, accuracy.max("seed").values
+    curves.append(frame.assign(network=ds.attrs["model"]))
+    last = accuracy.isel(epoch=-1).values
+    ends = {"low": float(last.min()), "high": float(last.max()), "n_seeds": len(last)}
+    book.record(page, f"accuracy_{ds.attrs['model']}", last.mean(), fmt=".1%", **ends)
+said = {ds.attrs["model"]: str(page.results[f"accuracy_{ds.attrs['model']}"]) for ds in (a, b)}
+charts.show(
+    charts.lines(
+        pd.concat(curves),
+        "epoch",
+        "mean",
+        "network",
+        ("low", "high"),
+        title="Test accuracy; line: mean over seeds, band: lowest to highest seed",
+        description="Test accuracy by epoch. At the last epoch, mean [lowest, highest]: "
+        + "; ".join(f"{name} {words}" for name, words in said.items()),
+        y_title="test accuracy",
+    )
+)
+
+# %% tags=["hide-input"]
+display(  # noqa: F821
+    Markdown(
+        "At the last epoch, mean [lowest, highest seed]: "
+        + "; ".join(f"{name} {words}" for name, words in said.items())
+        + ". The task has 62 classes, so guessing gives 1.6 %."
+    )
+)
+
+# %% [markdown]
+# ## The raster
+#
+# Draw some images at random. One row is one image, one column one epoch of one run. The rows are sorted: images that
+# are right most often on top.
+
+# %% tags=["hide-input"]
+right = {ds.attrs["model"]: traces.correct(ds) for ds in (a, b)}
+chosen = np.sort(rng.choice(a.sizes["sample"], min(rows, a.sizes["sample"]), replace=False))
+labels = np.array(json.loads(a.attrs["classes"]))[a["label"].values]
+shown = [f"{labels[k]} in {a['family'].values[k]}" for k in chosen]
+for name, correct in right.items():
+    life = correct.sel(seed=seed).isel(sample=chosen).transpose("sample", "epoch").values
+    charts.show(
+        charts.raster(
+            life,
+            names=shown,
+            title=f"{name}, seed {seed}: {len(chosen)} images",
+            description=(
+                f"Raster of {len(chosen)} training images over {life.shape[1]} epochs of {name}. "
+                f"Right in {life.mean():.0%} of all cells, in {life[:, 0].mean():.0%} at epoch 0 and in "
+                f"{life[:, -1].mean():.0%} at the last."
+            ),
+        )
+    )
+
+# %% [markdown]
+# Three kinds of life are easy to see. Blue from an early epoch to the end: learned and kept. Orange dashes: lost and
+# relearned, sometimes many times. Grey to the right edge: never learned.
+#
+# ## The number: how many are lost?
+#
+# Count over all images and runs. An image that is **never learned** has nothing to lose, so it is a category of its
+# own and not part of the shares of learned images. The intervals redraw seeds and images.
+
+
+# %%
+def shares(correct):
+    """Never learned (of all); lost at least once (of learned), each [seed, sample] averaged."""
+    never, events = scores.never_learned(correct), scores.forgetting_events(correct)
+
+    def statistic(seeds, samples):
+        weight = seeds[0][:, None] * samples[None, :]
+        learned = weight * ~never
+        return (weight * never).sum() / weight.sum(), (learned * (events > 0)).sum() / learned.sum()
+
+    return agreement.pigeonhole_bootstrap(
+        statistic, [len(correct)], correct.shape[-1], rng, bootstrap
+    )
+
+
+found = {name: shares(correct.values) for name, correct in right.items()}
+
+# %% tags=["hide-input"]
+said = []
+for name, (never, lost) in found.items():
+    for key, interval in (("never", never), ("lost", lost)):
+        limits = (interval.estimate, interval.low, interval.high)
+        book.record(page, f"{key}_{name}", *limits, n_seeds=interval.n_seeds, fmt=".1%")
+    said.append(book.row(page, f"lost_{name}", f"{name}: lost at least once, of the learned"))
+    said.append(book.row(page, f"never_{name}", f"{name}: never learned, of all"))
+charts.show(
+    charts.interval_chart(
+        said,
+        title="Learned and lost, or never learned",
+        description="; ".join(f"{row['label']} {row['estimate']:.1%}" for row in said),
+        x_title="share of images",
+        fmt=".1%",
+    )
+)
+
+# %% [markdown]
+# There is no null in this chart: nothing would count as chance. (A network that is right at random would lose
+# almost every image that it ever gets right.) Where it matters whether an image is lost *again and again*, look at the
+# counts.
+
+# %% tags=["hide-input"]
+events = {name: scores.forgetting_events(correct.values) for name, correct in right.items()}
+top = 6
+steps = [*map(str, range(top)), f"{top} or more"]
+table = []
+for name, counted in events.items():
+    known = np.minimum(counted[np.isfinite(counted)], top).astype(int)
+    height = np.bincount(known, minlength=top + 1) / len(known)
+    table.append(pd.Series(height, index=steps, name=name))
+table = pd.DataFrame(table)
+charts.show(
+    charts.heatmap(
+        table.to_numpy(),
+        rows=list(table.index),
+        columns=steps,
+        title="Share of learned images by their number of forgetting events in one run",
+        description="; ".join(
+            f"{name}: " + ", ".join(f"{step} events {x:.1%}" for step, x in row.items())
+            for name, row in table.iterrows()
+        ),
+        scale_title="share",
+        domain=(0, 1),
+    )
+)
+
+# %% [markdown]
+# ## Verdict
+#
+# The limit of 5 % was named at the top of the page. Both networks must pass it.
+
+# %%
+verdict = book.verdict(
+    page,
+    "more than one learned image in twenty is lost at least once, in both networks.",
+    *[book.above(page, f"lost_{name}", 0.05) for name in right],
+)
+
+# %% tags=["remove-cell", "nbval-check-output"]
+for key, result in page.results.items():
+    print(f"{key:24} {result}")
+
+# %% [markdown]
+# ## One image in all runs
+#
+# The same image, ten seeds. The seed changes the order of the images, their augmentation and the first values of the
+# last layer, nothing else.
+
+# %% tags=["hide-input"]
+total = sum(np.nan_to_num(counted).sum(axis=0) for counted in events.values())
+ranked = np.argsort(-total, kind="stable")
+three = ranked[[0, len(ranked) // 20, len(ranked) // 4]]
+images = load_glyphs()
+place = pd.Series(np.arange(len(images.labels)), index=images.sample_ids)
+place = place[a["sample"].values[three]].to_numpy()
+words = [f"{labels[k]} in {a['family'].values[k]}" for k in three]
+display(charts.image_grid(images.pixels[place], words, title="Three images", size=72))  # noqa: F821
+for k, title in zip(three, words, strict=True):
+    life = np.concatenate([correct.values[:, :, k] for correct in right.values()])
+    runs = [f"{name} seed {s}" for name, c in right.items() for s in c["seed"].values]
+    charts.show(
+        charts.raster(
+            life,
+            names=runs,
+            sort=False,
+            row_title="run",
+            height=150,
+            title=f"{title}: {' above '.join(right)}, one row a seed",
+            description=f"{title} in {len(life)} runs, right in {life.mean():.0%} of the cells.",
+        )
+    )
+
+# %% [markdown]
+# ## Does it survive other choices?
+#
+# **The first epochs.** Early losses may only mean that training has just begun. Count only what is lost after epoch 10.
+# **Images without a right answer.** Leave out the twins and the symbols, which are hard for a known reason
+# ([glyphs](glyphs.ipynb)).
+
+# %% tags=["hide-input"]
+plain = ((a["identical_to"] == "") & ~a["is_symbol_font"].astype(bool)).values
+variants = []
+for name, correct in right.items():
+    late = correct.sel(epoch=slice(10, None)).values
+    kinds = {"after epoch 10": late, "without twins and symbols": correct.values[..., plain]}
+    for number, (what, part) in enumerate(kinds.items()):
+        lost = shares(part)[1]
+        limits = (lost.estimate, lost.low, lost.high)
+        book.record(page, f"variant_{number}_{name}", *limits, n_seeds=lost.n_seeds, fmt=".1%")
+        variants.append(book.row(page, f"variant_{number}_{name}", f"{name}, {what}"))
+charts.show(
+    charts.interval_chart(
+        variants,
+        title="Lost at least once, counted in other ways",
+        description="; ".join(f"{row['label']} {row['estimate']:.1%}" for row in variants),
+        x_title="share of learned images",
+        fmt=".1%",
+    )
+)
+
+# %% [markdown]
+# ## Two views of the same training
+#
+# These traces hold the **eval view**: after each epoch the network is put in evaluation mode and answers every image
+# once, clean. The **train view** would take the answers of the training pass itself. It costs nothing, but it differs
+# in three ways: the image is augmented, batch statistics are used, and the weights change during the pass, so the
+# first image of an epoch meets another network than the last. An image can be lost in one view and kept in the other.
+# So a store names its view, and pages never mix the two.
+
+# %%
+print({ds.attrs["model"]: ds.attrs["view"] for ds in (a, b)})
+
+# %% [markdown]
+# ## Limits
+#
+# - An event needs two epochs in a row. What is lost and relearned within an epoch is not seen.
+# - Right or wrong is a coarse scale: an image just above and just below the threshold count as different. The margin
+#   is recorded too, and some scores use it.
+# - Counts depend on the recipe. A longer training or a larger learning rate would give others.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** A run is right on an image at epochs 3, 4, 7 and 9 of 0 to 9. How many forgetting events? What is first_learned, and
+# what the mean retention?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Two events: 4 to 5 and 7 to 8. first_learned is 3. From epoch 3 on there are 7 epochs, 4 of them right: 4/7 = 0.57.
+# ```
+#
+# **2.** Compute, for the first network, how many images are never learned in *every* run, and how many of these
+# are twins or symbols.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# `scores.never_learned(correct).all(axis=0)` marks them; combine it with `~plain`.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+hopeless = scores.never_learned(right[a.attrs["model"]].values).all(axis=0)
+answer_2 = (int(hopeless.sum()), int((hopeless & ~plain).sum()))
+
+# %%
+assert answer_2[0] >= answer_2[1] >= 0, "never learned in all runs; of these, twins or symbols"
+print(answer_2)
+
+# %% [markdown]
+# ## Rerun this page
+#
+# ```bash
+# lethe rerun traces -p seed=3 -p rows=100
+# lethe rerun traces -p traces_a=glyphs-resnet18-quick
+# ```
+
+# %% tags=["hide-input"]
+book.finish(page)
