@@ -1,0 +1,57 @@
+"""The worked example of book/definitions.md agrees with the library."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lethe.analysis import curves, scores
+
+PAGE = (Path(__file__).parents[1] / "book" / "definitions.md").read_text(encoding="utf-8")
+
+
+def rows(first_cell: str) -> list[list[str]]:
+    """Cells of the table rows whose first cell matches the pattern."""
+    lines = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("| ")]
+    return [line[1:] for line in lines if re.fullmatch(first_cell, line[0])]
+
+
+CORRECT = np.array([[cell == "1" for cell in row] for row in rows(r"\d")])  # [epoch, sample]
+
+
+def told(what: str) -> list[float]:
+    """A row of the second table as numbers, NaN for none."""
+    return [np.nan if cell == "none" else float(cell) for cell in rows(what)[0]]
+
+
+def test_the_example_has_five_epochs_and_four_samples():
+    assert CORRECT.shape == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("what", "score"),
+    [
+        ("first_learned", scores.first_learned),
+        ("forgetting events", scores.forgetting_events),
+        ("mean retention", scores.mean_retention),
+    ],
+)
+def test_each_row_is_what_the_library_says(what, score):
+    np.testing.assert_array_equal(score(CORRECT), told(what))
+
+
+def test_the_categories_are_what_the_library_says():
+    names = rows("category")[0]
+    assert [name.strip("*") == "never learned" for name in names] == list(
+        scores.never_learned(CORRECT)
+    )
+    assert [name == "never forgotten" for name in names] == list(scores.never_forgotten(CORRECT))
+
+
+@pytest.mark.parametrize(("sample", "rate"), [(1, 0.549), (3, 0.202)])
+def test_the_fitted_rates_are_what_the_library_says(sample, rate):
+    traces, _ = curves.retention_traces(CORRECT)
+    fitted = curves.fit_exponential(traces)
+    assert fitted.rate[sample] == pytest.approx(rate, abs=0.0006)
+    assert f"{rate:.3f}" in PAGE

@@ -1,0 +1,285 @@
+"""The notebooks: twins in step, parameters that papermill sees, anatomy, and executions.
+
+Every page runs twice, two pages at a time: once as committed, its printed results compared by
+nbval, and once through `lethe rerun` with other parameters. That is the slow part: 3 minutes.
+"""
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+
+from lethe.pages.parameters import read_parameters
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+PAGES = sorted(path.stem for path in FOLDER.glob("*.py"))
+FINDINGS = [name for name in PAGES if name.startswith("finding_")]
+FRONT = "at_a_glance"
+LIVE = {"quickstart"}  # trains networks: its numbers depend on the machine
+MAX_LINES = 10
+CHECKED = "nbval-check-output"
+
+OTHER = {
+    "at_a_glance": {"glyphs": "40"},
+    "finding_1_architecture_overlap": {"top_fraction": "0.2", "bootstrap": "20", "draws": "20"},
+    "finding_2_curve_fit": {"window": "3", "draws": "20", "null_draws": "2"},
+    "finding_3_seed_stability": {"score": "forgetting_events", "bootstrap": "12"},
+    "finding_4_classes": {"show": "4", "bootstrap": "20", "ceiling_draws": "2"},
+    "finding_5_early_loss": {"target": "forgetting_events", "draws": "20", "null_draws": "9"},
+    "forgetting_curves": {"simulated_samples": "300", "simulated_epochs": "21"},
+    "glyphs": {"split": "test", "typefaces": "5"},
+    "quickstart": {"model": "test_vit", "limit": "200", "epochs": "3"},
+    "traces": {"seed": "1", "rows": "60", "bootstrap": "20"},
+}
+"""Parameters, other than the defaults and small, with which each page must also run."""
+
+ANATOMY = [
+    r"^# Finding \d: .+\?$",
+    r"^\*\*(The c|C)laim\b",
+    r"^(\*\*)?You will learn\b",
+    r"\bminutes\b",
+    r"\b(You need|Prerequisites)\b",
+    r"^## Parameters$",
+    r"^## What the paper reports$",
+    r"^## The number\b",
+    r"^## Verdict$",
+    r"^## Does it survive other choices\?$",
+    r"^## Limits$",
+    r"^## Exercises$",
+    r"^## Rerun this page$",
+]
+"""What a finding's page holds, in this order (matched against its Markdown)."""
+
+
+def page(name: str) -> nbformat.NotebookNode:
+    return jupytext.read(FOLDER / f"{name}.py")
+
+
+def code(name: str) -> str:
+    return "\n\n".join(cell.source for cell in page(name).cells if cell.cell_type == "code")
+
+
+def prose(name: str) -> str:
+    return "\n\n".join(cell.source for cell in page(name).cells if cell.cell_type == "markdown")
+
+
+def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def test_there_are_notebooks():
+    assert {FRONT, "quickstart", "traces", "glyphs", "forgetting_curves"} <= set(PAGES)
+    assert len(FINDINGS) == 5
+    assert set(OTHER) == set(PAGES), "every page needs an entry in OTHER"
+
+
+def outline(notebook: nbformat.NotebookNode) -> list[tuple]:
+    """What source and twin must share: kind, text and tags of every cell."""
+    return [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_source_and_twin_are_in_step(name):
+    twin = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    assert outline(twin) == outline(page(name)), f"run: jupytext --sync notebooks/{name}.py"
+    source = jupytext.writes(twin, fmt="py:percent")
+    assert strip_header(source) == strip_header((FOLDER / f"{name}.py").read_text("utf-8"))
+
+
+def strip_header(text: str) -> str:
+    return text.split("# ---\n", 2)[-1].strip()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_twin_keeps_printed_results_only(name):
+    """Outputs of other cells would change with every run and swell the repository."""
+    twin = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    for cell in twin.cells:
+        if cell.cell_type != "code":
+            continue
+        if CHECKED in cell.metadata.get("tags", []):
+            assert [output.output_type for output in cell.outputs] == ["stream"], cell.source
+        else:
+            assert cell.outputs == [], cell.source
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_papermill_sees_every_parameter(name, tmp_path):
+    cells = tagged(page(name), "parameters")
+    assert len(cells) == 1
+    lines = cells[0].source.strip().splitlines()
+    declared = [
+        node.target.id for node in ast.parse(cells[0].source).body
+    ]  # annotated, all of them
+    nbformat.write(page(name), tmp_path / f"{name}.ipynb")
+    seen = papermill.inspect_notebook(str(tmp_path / f"{name}.ipynb"))
+    assert list(seen) == declared
+    assert len(lines) == len(declared), "one parameter a line, nothing else"
+    known = read_parameters(tmp_path / f"{name}.ipynb")
+    for parameter in known.values():
+        assert parameter.help, f"{parameter.name} has no comment"
+        assert isinstance(parameter.default, (int, float, str, bool, list))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_records_its_own_name_and_all_its_parameters(name):
+    source = code(name)
+    found = re.search(r"book\.start\(\s*\"(\w+)\"", source)
+    assert found, "the page never calls book.start"
+    assert found[1] == name
+    parameters = tagged(page(name), "parameters")[0].source
+    rest = source.replace(parameters, "")
+    for node in ast.parse(parameters).body:
+        quoted = f'"{node.target.id}"'
+        assert quoted in rest, f"{quoted} is not in the record of the page"
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_finding_has_its_parts_in_order(name):
+    text, position = prose(name), 0
+    for part in ANATOMY:
+        found = re.compile(part, re.MULTILINE).search(text, position)
+        assert found, f"{part} is missing, or not after what comes before it"
+        position = found.start()
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_finding_computes_its_verdict_and_ends_with_its_provenance(name):
+    source, cells = code(name), page(name).cells
+    assert re.search(r"book\.verdict\(", source)
+    assert re.search(r"book\.(above|below|within)\(", source), "a verdict without a rule"
+    assert cells[-1].source.strip() == "book.finish(page)"
+    assert tagged(page(name), CHECKED), "no printed results for nbval"
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_finding_has_exercises_with_folded_solutions_and_checks(name):
+    text = prose(name).split("## Exercises")[1]
+    exercises = re.findall(r"^(?:\*\*\d\.\*\*|`+\{admonition\} Exercise \d)", text, re.MULTILINE)
+    assert 2 <= len(exercises) <= 4
+    assert len(re.findall(r"```\{admonition\} Solution\n:class: dropdown", text)) == len(exercises)
+    trees = [ast.parse(cell.source).body for cell in page(name).cells if cell.cell_type == "code"]
+    asserts = [[node for node in tree if isinstance(node, ast.Assert)] for tree in trees]
+    assert len(list(filter(None, asserts))) >= 2, "two exercises have an answer that can be checked"
+    assert any(node.msg for nodes in asserts for node in nodes), "checks that give no hint"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_on_a_page_name_real_pages_and_parameters(name, tmp_path):
+    for line in re.findall(r"^lethe rerun .*$", prose(name), re.MULTILINE):
+        words = shlex.split(line.split("#")[0])
+        assert words[2] in PAGES, line
+        nbformat.write(page(words[2]), tmp_path / "page.ipynb")
+        known = read_parameters(tmp_path / "page.ipynb")
+        given = [words[i + 1].split("=")[0] for i, word in enumerate(words) if word == "-p"]
+        assert set(given) <= set(known), line
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_finding_says_how_to_rerun_it(name):
+    assert f"lethe rerun {name} -p " in prose(name).split("## Rerun this page")[1]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_functions_in_notebooks_are_short(name):
+    source = "\n".join(line for line in code(name).splitlines() if not line.startswith(("%", "!")))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            length = node.end_lineno - node.lineno + 1
+            assert length <= MAX_LINES, f"{node.name} has {length} lines: it belongs in lethe"
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in LIVE])
+def test_pages_read_traces_and_train_nothing(name):
+    assert not re.search(r"\b(import|from) (torch|timm|lethe\.capture)\b", code(name))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_charts_come_from_the_library(name):
+    assert not re.search(r"\b(import|from) (altair|matplotlib|plotly|seaborn)\b", code(name))
+
+
+class Executions:
+    """Runs of pages in the background, two at a time, the front page after those it reads."""
+
+    def __init__(self, folder: Path, rerun: set[str], nbval: set[str]) -> None:
+        self.folder = folder
+        self.pool = ThreadPoolExecutor(2)
+        self.rerun = self.start(self.run_other, rerun)
+        self.nbval = self.start(self.run_nbval, nbval)
+
+    def start(self, run: Callable[[str], str], names: set[str]) -> dict[str, Future[str]]:
+        names = names | set(FINDINGS) if FRONT in names else names
+        others = {name: self.pool.submit(run, name) for name in sorted(names - {FRONT})}
+        if FRONT not in names:
+            return others
+        return others | {FRONT: self.pool.submit(self.run_after, others, run)}
+
+    def run_after(self, others: dict[str, Future[str]], run: Callable[[str], str]) -> str:
+        wait(others.values())
+        return run(FRONT)
+
+    def run_other(self, name: str) -> str:
+        given = [word for key, text in OTHER[name].items() for word in ("-p", f"{key}={text}")]
+        out = str(self.folder / "rerun")
+        lethe = [sys.executable, "-c", "from lethe.cli import main; main()"]
+        return command([*lethe, "rerun", name, *given, "--out", out])
+
+    def run_nbval(self, name: str) -> str:
+        results = {"LETHE_RESULTS": str(self.folder / "results")}
+        notebook = str(FOLDER / f"{name}.ipynb")
+        options = ["--nbval-lax", "--nbval-current-env", "--no-header", "-p", "no:cacheprovider"]
+        return command([sys.executable, "-m", "pytest", *options, notebook], results)
+
+
+def command(words: list[str], variables: dict[str, str] | None = None) -> str:
+    """Run a program; returns what it printed if it failed, else an empty string."""
+    threads = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    env = os.environ | threads | (variables or {})
+    done = subprocess.run(words, env=env, cwd=FOLDER.parent, capture_output=True, text=True)
+    return "" if done.returncode == 0 else f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+@pytest.fixture(scope="module")
+def executions(request, tmp_path_factory):
+    tests = ("test_a_page_runs_with_other_parameters", "test_printed_results_are_those_committed")
+    chosen = {test: set() for test in tests}
+    for item in request.session.items:
+        if item.originalname in chosen:
+            chosen[item.originalname].add(item.callspec.params["name"])
+    running = Executions(tmp_path_factory.mktemp("pages"), *chosen.values())
+    yield running
+    running.pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_runs_with_other_parameters(executions, name):
+    problem = executions.rerun[name].result()
+    assert not problem, problem
+    record = json.loads((executions.folder / "rerun" / f"{name}.json").read_text())
+    assert {key: str(value) for key, value in record["given"].items()} == OTHER[name]
+    for key, value in record["given"].items():
+        assert record["parameters"][key] == value
+    assert (executions.folder / "rerun" / f"{name}.html").stat().st_size < 4_000_000
+    if name in FINDINGS:
+        results = record["results"].values()
+        assert any(r["null"] is not None and r["ceiling"] is not None for r in results)
+        assert record["verdicts"]
+        assert all(len(store["sha256"]) == 64 for store in record["stores"])
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in LIVE])
+def test_printed_results_are_those_committed(executions, name):
+    problem = executions.nbval[name].result()
+    assert not problem, problem
