@@ -241,7 +241,7 @@ def test_a_computed_parameter_is_refused(tmp_path):
     [
         ("a $x$ b", "<math"),
         ("$$\nx = 1\n$$", 'display="block"'),
-        ("{cite}`toneva2019`", "toneva2019"),
+        ("{cite:p}`toneva2019empirical,x2020`", "(Toneva 2019,X 2020)"),
         ("{doc}`the page <other>`", "the page"),
         (":::{note}\nMind **this**.\n:::", "<strong>this</strong>"),
         ("```python\nx < 1\n```", "x &lt; 1"),

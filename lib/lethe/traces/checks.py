@@ -58,7 +58,7 @@ def _check_version(ds: xr.Dataset) -> None:
 
 
 def _check_names(ds: xr.Dataset) -> None:
-    wanted = dict.fromkeys(ARRAYS, DIMS) | dict.fromkeys(METRICS, DIMS[:2])
+    wanted: dict[str, tuple] = dict.fromkeys(ARRAYS, DIMS) | dict.fromkeys(METRICS, DIMS[:2])
     wanted |= dict.fromkeys(("label", "image_hash"), DIMS[2:])
     for name, dims in wanted.items():
         if name not in ds.variables:

@@ -118,14 +118,9 @@ class RunLog:
             return
         path = self.folder / "epochs" / f"{view}-{epoch:04d}.parquet"
         files.write_atomically(path, data)
-        record = {
-            "epoch": epoch,
-            "view": view,
-            "sha256": {path.name: files.file_sha256(path)},
-            "bytes": len(data),
-            "metrics": {name: finite_or_none(value) for name, value in metrics.items()},
-            "hashes": dict(hashes),
-        }
+        record = {"epoch": epoch, "view": view, "bytes": len(data), "hashes": dict(hashes)}
+        record["sha256"] = {path.name: files.file_sha256(path)}
+        record["metrics"] = {name: finite_or_none(value) for name, value in metrics.items()}
         files.write_json(commit_path(self.folder, view, epoch), record)
 
     def _already(self, epoch: int, view: str, data: bytes) -> bool:

@@ -67,19 +67,20 @@ def from_arrays(
     }
     extra = {"label": label, "image_hash": [""] * len(label) if image_hash is None else image_hash}
     extra |= {} if columns is None else {str(name): columns[name] for name in columns}
-    attrs = {
-        "schema_version": SCHEMA_VERSION,
-        "view": view,
-        "dataset": dataset,
-        "model": model,
-        "preset": preset,
-        "classes": json.dumps(classes, ensure_ascii=False),
-        "config": json.dumps(dict(config or {}), sort_keys=True, ensure_ascii=False),
-        "manifests": json.dumps(list(manifests or [{}] * shape[0]), sort_keys=True),
-        "created_by": CREATED_BY,
-    }
+    attrs = {"view": view, "dataset": dataset, "model": model, "preset": preset}
+    attrs |= _json_attrs(classes, config or {}, manifests or [{}] * shape[0])
     _check_lengths(arrays, coords, extra, metrics or {})
     return validate(_assemble(arrays, coords, extra, metrics or {}, attrs))
+
+
+def _json_attrs(classes: list[str], config: Mapping, manifests: Sequence) -> dict[str, str]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created_by": CREATED_BY,
+        "classes": json.dumps(classes, ensure_ascii=False),
+        "config": json.dumps(dict(config), sort_keys=True, ensure_ascii=False),
+        "manifests": json.dumps(list(manifests), sort_keys=True),
+    }
 
 
 def _three_dims(name: str, value: np.ndarray) -> np.ndarray:
@@ -140,7 +141,7 @@ def _assemble(
 ) -> xr.Dataset:
     shape = arrays["prediction"].shape
     absent = np.broadcast_to(np.float32(np.nan), shape)
-    data = {name: (DIMS, arrays.get(name, absent)) for name in ARRAYS}
+    data: dict[str, tuple] = {name: (DIMS, arrays.get(name, absent)) for name in ARRAYS}
     for name in dict.fromkeys((*METRICS, *metrics)):
         value = metrics.get(name, np.full(shape[:2], np.nan))
         data[name] = (DIMS[:2], np.asarray(value, dtype=np.float64))
