@@ -42,7 +42,7 @@ lab: $(READY)
 	@$(BIN)/jupyter lab notebooks
 
 sync: $(READY)
-	@$(BIN)/jupytext --sync notebooks/*.py
+	@$(BIN)/python -m lethe.pages.twins
 
 capture: $(READY)
 	@$(BIN)/python -m lethe.capture.shipped

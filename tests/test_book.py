@@ -148,12 +148,13 @@ def test_row_feeds_the_interval_chart(page):
 def test_the_footer_names_store_hash_parameters_and_commit(page, tmp_path, monkeypatch):
     path = tmp_path / "glyphs-a-quick.zarr.zip"
     path.write_bytes(b"abc")
-    attrs = {"preset": "quick", "manifests": json.dumps([{"device": "cpu"}] * 2)}
+    manifest = {"environment": {"device": "cpu", "commit": "c0ffee"}}
+    attrs = {"preset": "quick", "manifests": json.dumps([manifest] * 2)}
     traces = xr.Dataset({"x": ("seed", [1.0, 2.0])}, attrs=attrs)
     traces.encoding["source"] = str(path)
     assert book.use(page, traces) is traces
     html = provenance.footer(page.name, page.parameters, page.stores, provenance.facts(1.0))
-    for words in ("top_fraction = 0.1", "ba7816bf8f01cfea", "preset quick", "2 seeds", "cpu"):
+    for words in ("top_fraction = 0.1", "ba7816bf8f01cfea", "preset quick", "2 seeds", "cpu at commit c0ffee"):
         assert words in html
 
 

@@ -76,6 +76,15 @@ def test_a_failing_notebook_is_named_with_its_cell(root, tmp_path):
         build._stop_on_failure([outcome], tmp_path / "out")
 
 
+def test_a_page_that_warns_is_a_problem(tmp_path):
+    warning = nbformat.v4.new_output("stream", name="stderr", text="FutureWarning: old")
+    fine = nbformat.v4.new_output("stream", name="stdout", text="0.41")
+    cells = [nbformat.v4.new_code_cell(outputs=[output]) for output in (fine, warning, warning)]
+    cells[2].metadata["tags"] = ["remove-cell"]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "small.ipynb")
+    assert build.noise(tmp_path) == ["small: cell 1 warns: 'FutureWarning: old'"]
+
+
 GOOD = "<a href='other.html#here'>x</a><img src='data:,' alt='y'><a href='https://a.org'>z</a>"
 
 

@@ -120,6 +120,12 @@ def test_interval_chart_tells_every_number_in_its_table():
     assert table["paper"] == ["0.34", "none"]
 
 
+def test_interval_chart_writes_each_number_as_its_page_does():
+    rows = [{"label": "share", "estimate": 0.5, "fmt": ".0%"}, {"label": "x", "estimate": -0.001}]
+    chart = charts.interval_chart(rows, x_title="x", **WORDS)
+    assert chart.to_dict()["usermeta"]["table"]["estimate"] == ["50%", "0.00"]
+
+
 def test_stretches_of_a_life_written_by_hand():
     table = rasters.stretches(np.array([[0, 1, 1, 0, 1], [0, 0, 0, 0, 0]]))
     assert table["state"].tolist() == [

@@ -97,15 +97,9 @@ def matched_gap(
     """
     levels = int(max(wrong_a.max(), wrong_b.max())) + 1
 
-    def by_level(fit: CurveFit, wrong: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        weight = (weight * ~(fit.constant | fit.too_short)).ravel()
-        r2 = np.nan_to_num(fit.r2).ravel()
-        count = np.bincount(wrong.ravel(), weight, levels)
-        return np.stack([count, np.bincount(wrong.ravel(), weight * r2, levels)])
-
     def statistic(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float]:
-        n_a, sum_a = by_level(fit_a, wrong_a, np.outer(seeds[0], samples))
-        n_b, sum_b = by_level(fit_b, wrong_b, np.outer(seeds[1], samples))
+        n_a, sum_a = _by_level(fit_a, wrong_a, np.outer(seeds[0], samples), levels)
+        n_b, sum_b = _by_level(fit_b, wrong_b, np.outer(seeds[1], samples), levels)
         both = (n_a > 0) & (n_b > 0)
         weight = (n_a / max(n_a.sum(), 1) + n_b / max(n_b.sum(), 1))[both]
         gap = sum_b[both] / n_b[both] - sum_a[both] / n_a[both]
@@ -113,6 +107,16 @@ def matched_gap(
 
     n_seeds, n_samples = (len(wrong_a), len(wrong_b)), wrong_a.shape[1]
     return agreement.pigeonhole_bootstrap(statistic, n_seeds, n_samples, rng, draws)[0]
+
+
+def _by_level(
+    fit: CurveFit, wrong: np.ndarray, weight: np.ndarray, levels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and weighted sum of R^2 of the forgotten traces with each number of wrong epochs."""
+    weight = (weight * ~(fit.constant | fit.too_short)).ravel()
+    weighted_r2 = weight * np.nan_to_num(fit.r2).ravel()
+    count = np.bincount(wrong.ravel(), weight, levels)
+    return count, np.bincount(wrong.ravel(), weighted_r2, levels)
 
 
 def two_way_mean(values: np.ndarray, rng: np.random.Generator, draws: int = 200) -> Interval:

@@ -13,6 +13,8 @@ import numpy as np
 
 from lethe.errors import LetheError, nearest
 
+PROCESSES = ("independent", "lapse_relearn", "permanent_drop")
+
 
 def resample_correct(
     rate: np.ndarray, first_learned: np.ndarray, epochs: int, rng: np.random.Generator
@@ -61,14 +63,11 @@ def simulate_correct(
         )
     first = np.zeros(rate.size) if first_learned is None else np.asarray(first_learned, float)
     first = np.broadcast_to(first, (seeds, rate.size))
+    if process not in PROCESSES:
+        raise LetheError(f"unknown process {process!r}: {nearest(process, PROCESSES)}")
     if process == "independent":
         return resample_correct(rate, first, epochs, rng)
-    if process == "lapse_relearn":
-        return _two_state(rng, rate, epochs, first, relearn)
-    if process == "permanent_drop":
-        return _two_state(rng, rate, epochs, first, 0.0)
-    known = ["independent", "lapse_relearn", "permanent_drop"]
-    raise LetheError(f"unknown process {process!r}: {nearest(process, known)}")
+    return _two_state(rng, rate, epochs, first, relearn if process == "lapse_relearn" else 0.0)
 
 
 def steady_lapses(correct: np.ndarray) -> tuple[np.ndarray, float]:

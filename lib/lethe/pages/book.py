@@ -20,6 +20,7 @@ from IPython.display import HTML, Markdown, display
 
 from lethe.errors import LetheError, nearest
 from lethe.pages import provenance
+from lethe.pages.render import shown
 
 MIN_SEEDS = 6
 LAST_BUILD = Path(__file__).resolve().parents[3] / "_build" / "results"
@@ -40,10 +41,10 @@ class Result:
     fmt: str = ".2f"
 
     def __str__(self) -> str:
-        shown = _shown(self.value, self.fmt)
+        words = shown(self.value, self.fmt)
         if self.low is None or self.high is None:
-            return shown
-        return f"{shown} [{_shown(self.low, self.fmt)}, {_shown(self.high, self.fmt)}]"
+            return words
+        return f"{words} [{shown(self.low, self.fmt)}, {shown(self.high, self.fmt)}]"
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def words(value: float | Sequence[float] | None, fmt: str = ".2f") -> str:
     """Return a number, a pair or nothing in words: `0.05`, `0.04 to 0.06`, `none`."""
     if value is None:
         return "none"
-    pair = dict.fromkeys(_shown(number, fmt) for number in np.atleast_1d(value))
+    pair = dict.fromkeys(shown(number, fmt) for number in np.atleast_1d(value))
     return " to ".join(pair)
 
 
@@ -240,8 +241,3 @@ def _plain(value: Any) -> Any:
     if value is None:
         return None
     return tuple(map(float, value)) if np.ndim(value) else float(value)
-
-
-def _shown(value: float, fmt: str) -> str:
-    shown = "none" if math.isnan(value) else f"{value:{fmt}}"
-    return shown if shown.strip("-0.%") else shown.lstrip("-")  # no minus before zero

@@ -132,9 +132,8 @@ def build(out: Path, only: Sequence[str] = (), strict: bool = False, root: Path 
     for name in only:
         if name not in names:
             raise LetheError(f"unknown page {name!r}: {nearest(name, names)}")
-    if not only:
-        shutil.rmtree(out / "source", ignore_errors=True)
-        shutil.rmtree(out / "results", ignore_errors=True)
+    for old in ("work",) if only else ("work", "source", "results"):
+        shutil.rmtree(out / old, ignore_errors=True)
     os.environ |= THREADS | {"LETHE_BOOK": "1", "LETHE_RESULTS": str(out / "results")}
     os.environ["LETHE_COMMIT"] = provenance.commit()
     chosen = [name for name in names if name in only or not only]
@@ -146,7 +145,7 @@ def build(out: Path, only: Sequence[str] = (), strict: bool = False, root: Path 
     copy_sources(root, out)
     print("== rendering with Jupyter Book", flush=True)
     html = render(out, strict)
-    _report(problems(html), strict)
+    _report([*noise(out / "source" / "notebooks"), *problems(html)], strict)
     print(f"== {html / 'index.html'} after {time.time() - began:.0f} s", flush=True)
     return html
 
@@ -162,6 +161,18 @@ def _stop_on_gaps(names: list[str], out: Path) -> None:
     missing = [name for name in names if not (here / f"{name}.ipynb").is_file()]
     if missing:
         raise LetheError(f"not executed yet: {', '.join(missing)}; build once without --only")
+
+
+def noise(notebooks: Path) -> list[str]:
+    """Return one line for each cell on a page that wrote to stderr: warnings do not belong there."""
+    found = []
+    for path in sorted(notebooks.glob("*.ipynb")):
+        for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
+            hidden = "remove-cell" in cell.metadata.get("tags", [])
+            streams = [o.text for o in cell.get("outputs", []) if o.get("name") == "stderr"]
+            if streams and not hidden:
+                found.append(f"{path.stem}: cell {number} warns: {streams[0][:120]!r}")
+    return found
 
 
 def _report(found: list[str], strict: bool) -> None:

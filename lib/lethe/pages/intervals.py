@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lethe.pages.render import COLORS, GREY, INK, finished, limited
+from lethe.pages.render import COLORS, GREY, INK, finished, limited, shown
 
 KINDS = ["our estimate and its interval", "chance (null)", "ceiling", "reported in the paper"]
 STROKES = [COLORS["blue"], GREY, COLORS["green"], INK]
@@ -28,12 +28,13 @@ def interval_chart(
     description: str,
     x_title: str,
     domain: tuple[float, float] | None = None,
-    fmt: str = ".2f",
+    fmt: str | None = None,
 ) -> alt.LayerChart:
     """Draw estimates with their interval, the band of chance, the ceiling and the paper's figure.
 
     Each row has `label` and `estimate`, and may have `low`, `high`, `null`, `ceiling` (a number or
-    a pair) and `paper`. The label stands above its interval, so it also reads on a phone.
+    a pair), `paper` and `fmt` (".2f"; the argument goes first). The label stands above its
+    interval, so it also reads on a phone.
     """
     table = _rows(rows, fmt)
     height = 46 * len(table)
@@ -52,10 +53,10 @@ def interval_chart(
         _points(table, x),
         base.mark_text(align="left", dy=-12, text=WORDS).encode(x=alt.value(0)),
     ]
-    return finished(alt.layer(*layers), title, description, height, _table(table, fmt))
+    return finished(alt.layer(*layers), title, description, height, _table(table))
 
 
-def _rows(rows: Sequence[Mapping[str, Any]], fmt: str) -> pd.DataFrame:
+def _rows(rows: Sequence[Mapping[str, Any]], fmt: str | None) -> pd.DataFrame:
     """One row per estimate, with a pair of columns for each band."""
     table = pd.DataFrame([{"label": r["label"], "estimate": r["estimate"]} for r in rows])
     table["row"] = np.arange(len(table))
@@ -64,13 +65,15 @@ def _rows(rows: Sequence[Mapping[str, Any]], fmt: str) -> pd.DataFrame:
     for name in ("null", "ceiling"):
         pairs = [_pair(r.get(name)) for r in rows]
         table[f"{name}_low"], table[f"{name}_high"] = zip(*pairs, strict=True)
-    table["words"] = [_words(r, fmt) for r in table.to_dict("records")]
+    table["fmt"] = [fmt or r.get("fmt") or ".2f" for r in rows]
+    table["words"] = [_words(r) for r in table.to_dict("records")]
     return table
 
 
-def _words(row: Mapping[str, Any], fmt: str) -> str:
-    text = f"{row['label']}: {row['estimate']:{fmt}}"
-    return text if np.isnan(row["low"]) else f"{text} [{row['low']:{fmt}}, {row['high']:{fmt}}]"
+def _words(row: Mapping[str, Any]) -> str:
+    estimate, low, high = (shown(row[key], row["fmt"]) for key in ("estimate", "low", "high"))
+    text = f"{row['label']}: {estimate}"
+    return text if np.isnan(row["low"]) else f"{text} [{low}, {high}]"
 
 
 def _number(value: float | None) -> float:
@@ -117,12 +120,14 @@ def _scale(present: list[str], values: list[str]) -> alt.Scale:
     return alt.Scale(domain=present, range=[by_kind[kind] for kind in present])
 
 
-def _table(table: pd.DataFrame, fmt: str) -> dict[str, list[str]]:
-    def cell(*values: float) -> str:
-        shown = [f"{value:{fmt}}" for value in dict.fromkeys(values) if not np.isnan(value)]
-        return " to ".join(shown) or "none"
-
+def _table(table: pd.DataFrame) -> dict[str, list[str]]:
     columns = {"estimate": ["estimate"], "interval": ["low", "high"], "paper": ["paper"]}
     columns |= {"chance": ["null_low", "null_high"], "ceiling": ["ceiling_low", "ceiling_high"]}
-    cells = {k: [cell(*r) for r in table[c].to_numpy()] for k, c in columns.items()}
+    cells = {name: _cells(table, pair) for name, pair in columns.items()}
     return {"what": table["label"].tolist()} | cells
+
+
+def _cells(table: pd.DataFrame, columns: list[str]) -> list[str]:
+    """A value or a pair in words, row by row."""
+    rows = zip(table[columns].to_numpy(), table["fmt"], strict=True)
+    return [" to ".join(dict.fromkeys(shown(value, fmt) for value in row)) for row, fmt in rows]

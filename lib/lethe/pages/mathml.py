@@ -10,7 +10,7 @@ from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
-FUNCTION = re.compile(r"(<mi[^>]*>(?:ln|log|max|min|median)</mi>)(\s*<m[in]>)")
+FUNCTION = re.compile(r"(<mo>&ApplyFunction;</mo>)(\s*<m[ins])")  # before a letter, not a bracket
 logger = logging.getLogger(__name__)
 
 

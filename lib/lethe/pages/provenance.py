@@ -15,12 +15,12 @@ PACKAGES = ("lethe", "numpy", "scipy", "pandas", "xarray", "altair")
 
 
 def of_store(traces: Any) -> dict[str, Any]:
-    """Return name, file hash, preset, model, seeds and device of an opened trace store."""
+    """Return name, hash, preset, model, seeds, device and commit of an opened trace store."""
     attrs = traces.attrs
     source = traces.encoding.get("source")
     digest = traces.encoding.get("sha256") or (sha256(source) if source else "none")
     manifests = json.loads(attrs.get("manifests", "[]"))
-    devices = {str(manifest.get("device", "unknown")) for manifest in manifests}
+    ran_on = [manifest.get("environment", {}) for manifest in manifests]
     return {
         "name": Path(source).name if source else "in memory",
         "sha256": digest,
@@ -28,8 +28,14 @@ def of_store(traces: Any) -> dict[str, Any]:
         "model": attrs.get("model", "unknown"),
         "view": attrs.get("view", "unknown"),
         "seeds": traces.sizes.get("seed", 0),
-        "device": ", ".join(sorted(devices)) or "unknown",
+        "device": _each(ran_on, "device"),
+        "captured_at": _each(ran_on, "commit"),
     }
+
+
+def _each(environments: list[dict[str, Any]], key: str) -> str:
+    """The different values of a key over the runs of a store, or `unknown`."""
+    return ", ".join(sorted({str(e[key]) for e in environments if key in e})) or "unknown"
 
 
 @cache
@@ -78,7 +84,8 @@ def footer(
     for store in stores:
         rows[f"traces {store['name']}"] = (
             f"{store['model']}, preset {store['preset']}, view {store['view']}, {store['seeds']} "
-            f"seeds, captured on {store['device']}, sha256 {store['sha256'][:16]}"
+            f"seeds, captured on {store['device']} at commit {store['captured_at']}, "
+            f"sha256 {store['sha256'][:16]}"
         )
     rows["versions"] = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
     rows["run time"] = f"{facts['seconds']:.1f} s"

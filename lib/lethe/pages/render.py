@@ -8,6 +8,7 @@ Cost: about 0.3 s a chart, most of it the PNG.
 
 import copy
 import json
+import math
 import os
 import textwrap
 from html import escape
@@ -49,6 +50,12 @@ def theme() -> alt.theme.ThemeConfig:
     config |= {"text": {"color": INK, "fontSize": 12}, "rule": {"color": INK}}
     config |= {"range": {"category": list(COLORS.values())}}
     return {"config": config}
+
+
+def shown(value: float, fmt: str) -> str:
+    """Return a number in words: `none` for NaN, and no minus before zero."""
+    words = "none" if math.isnan(value) else f"{value:{fmt}}"
+    return words if words.strip("-0.%") else words.lstrip("-")
 
 
 def limited(rows: pd.DataFrame) -> pd.DataFrame:
