@@ -93,11 +93,12 @@ matrix = agreement.spearman_matrix(ranked)
 
 # %% tags=["hide-input"]
 title = scores.SCORES[score].title
-known = ranked[~np.isnan(ranked)]
+rates = scores.score(ds, "decay_rate").values
+rates = rates[~np.isnan(rates)]
 ties = np.mean([np.unique(row[~np.isnan(row)], return_counts=True)[1].max() / n for row in ranked])
 book.record(page, "masked", np.isnan(ranked).mean(), fmt=".1%")
 book.record(page, "ties", ties, fmt=".0%")
-book.record(page, "at_bound", (known >= curves.RATE_MAX).mean(), fmt=".1%")
+book.record(page, "at_bound", (rates >= curves.RATE_MAX).mean(), fmt=".1%")
 book.record(page, "seeds", seeds, fmt=".0f")
 charts.show(
     charts.heatmap(
@@ -118,8 +119,8 @@ book.text(
     page,
     "{masked} of the values are masked: the image was never learned in that run, or so late that no epoch is "
     "left to forget it. They are left out pair by pair. {ties} of the images of a run share one and the same "
-    "value (mostly: never forgotten); tied images get their average rank. {at_bound} of the rates lie at the "
-    "upper bound of the fit.",
+    "value (mostly: never forgotten); tied images get their average rank. {at_bound} of the "
+    "decay rates lie at the upper bound of the fit.",
 )
 
 # %% [markdown]
@@ -219,7 +220,13 @@ book.record(page, "class_part", by_class.mean, by_class.low, by_class.high)
 book.record(page, "ceiling", ceiling.mean, ceiling.low, ceiling.high)
 book.record(page, "ceiling_lapse", ceiling_lapse.mean, ceiling_lapse.low, ceiling_lapse.high)
 book.record(
-    page, "misaligned", np.mean(by_shuffled), min(by_shuffled), max(by_shuffled), paper=0.01
+    page,
+    "misaligned",
+    np.mean(by_shuffled),
+    min(by_shuffled),
+    max(by_shuffled),
+    paper=0.01,
+    fmt=".3f",
 )
 book.record(page, "misaligned_stored", np.mean(by_place), min(by_place), max(by_place))
 book.record(page, "misaligned_folders", np.mean(by_folder), min(by_folder), max(by_folder))
@@ -344,7 +351,8 @@ book.text(
     page,
     "It takes {seeds_needed} seeds for a mean that agrees with another such mean at 0.8 (Spearman-Brown). The "
     "mean over our {seeds} seeds has an expected reliability of {whole}. Other measures of the same thing: "
-    "ICC(2,1) {icc} for one seed, ICC(2,k) {icc_mean} for the mean, Kendall's W {kendall_w}.",
+    "ICC(2,1) {icc} for one seed, ICC(2,k) {icc_mean} for the mean, Kendall's W {kendall_w}. The ICC works on "
+    "the values themselves, where a few extreme ones count most; the others work on ranks.",
 )
 
 # %% [markdown]
@@ -392,7 +400,7 @@ pd.DataFrame(
         "seeds needed for 0.8": [agreement.seeds_needed(row["estimate"]) for row in table],
     },
     index=[row["label"] for row in table],
-).round(2)
+).round(2).fillna("none")
 
 # %% [markdown]
 # **Fewer epochs, fewer seeds, fewer images, another architecture.** Shorter traces hold less; three seeds (the

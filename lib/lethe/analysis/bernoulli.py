@@ -2,8 +2,8 @@
 
 The negative log-likelihood is convex in the rate, so its one minimum is a root of the slope and a
 likelihood interval has one piece. The first epoch (t = 0) is right by definition and carries no
-information. Real traces depend on their past, which the likelihood ignores: intervals from it are
-then too narrow (shown on the page "Forgetting curves").
+information. Real traces depend on their past, which the likelihood ignores: its intervals may be
+too narrow there (checked on the page "Forgetting curves").
 Cost: 60 evaluations of each distinct row.
 """
 

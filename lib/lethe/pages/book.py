@@ -37,7 +37,7 @@ class Result:
     null: float | tuple[float, float] | None = None
     ceiling: float | tuple[float, float] | None = None
     n_seeds: int | None = None
-    paper: float | None = None
+    paper: float | tuple[float, float] | None = None
     fmt: str = ".2f"
 
     def __str__(self) -> str:
@@ -87,13 +87,13 @@ def record(
     null: float | Sequence[float] | None = None,
     ceiling: float | Sequence[float] | None = None,
     n_seeds: int | None = None,
-    paper: float | None = None,
+    paper: float | Sequence[float] | None = None,
     fmt: str = ".2f",
 ) -> str:
     """Keep a number under `key` and return it in words: `0.41 [0.38, 0.44]`.
 
-    `low`, `high`: its interval; `null`, `ceiling`: a number or a pair; `paper`: the figure reported
-    there. Raises LetheError for a key used twice or an interval that does not hold low <= high.
+    `low`, `high`: its interval; `null`, `ceiling`, `paper`: a number or a pair, the last as
+    reported. Raises LetheError for a key used twice or an interval that does not hold low <= high.
     """
     if key in page.results:
         raise LetheError(f"{page.name}: the result {key!r} is recorded twice")

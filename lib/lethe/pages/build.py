@@ -113,7 +113,8 @@ def render(out: Path, strict: bool) -> Path:
     program = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
     options = ["--config", source / "_config.yml", "--toc", source / "book" / "_toc.yml"]
     options += ["--path-output", work, "--quiet", *(["-W", "-n", "--keep-going"] if strict else [])]
-    done = subprocess.run([*map(str, [*program, source, *options])], check=False)
+    command = list(map(str, [*program, source, *options]))
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # warnings: stderr
     if done.returncode:
         raise LetheError(f"Jupyter Book ended with exit code {done.returncode}: see above")
     html = out / "html"
@@ -164,7 +165,7 @@ def _stop_on_gaps(names: list[str], out: Path) -> None:
 
 
 def noise(notebooks: Path) -> list[str]:
-    """Return one line for each cell on a page that wrote to stderr: warnings do not belong there."""
+    """Return one line for each cell on a page that wrote to stderr, where warnings go."""
     found = []
     for path in sorted(notebooks.glob("*.ipynb")):
         for number, cell in enumerate(nbformat.read(path, as_version=4).cells):

@@ -32,8 +32,8 @@ def interval_chart(
 ) -> alt.LayerChart:
     """Draw estimates with their interval, the band of chance, the ceiling and the paper's figure.
 
-    Each row has `label` and `estimate`, and may have `low`, `high`, `null`, `ceiling` (a number or
-    a pair), `paper` and `fmt` (".2f"; the argument goes first). The label stands above its
+    Each row has `label` and `estimate`, and may have `low`, `high`, `null`, `ceiling`, `paper` (a
+    number or a pair) and `fmt` (".2f"; the argument goes first). The label stands above its
     interval, so it also reads on a phone.
     """
     table = _rows(rows, fmt)
@@ -60,9 +60,9 @@ def _rows(rows: Sequence[Mapping[str, Any]], fmt: str | None) -> pd.DataFrame:
     """One row per estimate, with a pair of columns for each band."""
     table = pd.DataFrame([{"label": r["label"], "estimate": r["estimate"]} for r in rows])
     table["row"] = np.arange(len(table))
-    for name in ("low", "high", "paper"):
+    for name in ("low", "high"):
         table[name] = [_number(r.get(name)) for r in rows]
-    for name in ("null", "ceiling"):
+    for name in ("null", "ceiling", "paper"):
         pairs = [_pair(r.get(name)) for r in rows]
         table[f"{name}_low"], table[f"{name}_high"] = zip(*pairs, strict=True)
     table["fmt"] = [fmt or r.get("fmt") or ".2f" for r in rows]
@@ -98,12 +98,16 @@ def _band(base: alt.Chart, name: str, color: str, x: Callable[[str], alt.X]) -> 
 
 def _points(table: pd.DataFrame, x: Callable[[str], alt.X]) -> alt.Chart:
     """The estimates and the paper's figures, with the legend of all kinds that occur."""
-    columns = dict(zip(KINDS, ["estimate", "null_low", "ceiling_low", "paper"], strict=True))
+    columns = dict(zip(KINDS, ["estimate", "null_low", "ceiling_low", "paper_low"], strict=True))
     present = [kind for kind, column in columns.items() if table[column].notna().any()]
     long = pd.concat(
-        table[["row", "label"]].assign(kind=kind, value=table[columns[kind]])
-        for kind in (KINDS[0], KINDS[3])
-    )
+        table[["row", "label"]].assign(kind=kind, value=table[column])
+        for kind, column in (
+            (KINDS[0], "estimate"),
+            (KINDS[3], "paper_low"),
+            (KINDS[3], "paper_high"),
+        )
+    ).drop_duplicates()
     points = alt.Chart(long.dropna()).mark_point(size=110, strokeWidth=2, yOffset=8, opacity=1)
     return points.encode(
         x=x("value"),
@@ -121,7 +125,11 @@ def _scale(present: list[str], values: list[str]) -> alt.Scale:
 
 
 def _table(table: pd.DataFrame) -> dict[str, list[str]]:
-    columns = {"estimate": ["estimate"], "interval": ["low", "high"], "paper": ["paper"]}
+    columns = {
+        "estimate": ["estimate"],
+        "interval": ["low", "high"],
+        "paper": ["paper_low", "paper_high"],
+    }
     columns |= {"chance": ["null_low", "null_high"], "ceiling": ["ceiling_low", "ceiling_high"]}
     cells = {name: _cells(table, pair) for name, pair in columns.items()}
     return {"what": table["label"].tolist()} | cells
