@@ -176,8 +176,8 @@ charts.show(
         title=f"Loss after warm-up against {goal}, run by run",
         description=(
             "For each network the mean rank correlation with its interval, the band that shuffled images "
-            "give around 0, the ceiling that perfect knowledge of the decay rate would reach, and the middle "
-            "of the range reported in the paper, 0.4."
+            "give around 0, the ceiling that perfect knowledge of the decay rate would reach, and the "
+            "ends of the range reported in the paper, 0.30 and 0.50."
         ),
         x_title="Spearman correlation",
     )
@@ -186,7 +186,7 @@ book.text(
     page,
     f"{model['a']}: {{rho_a}} (permutation p = {{p_a}}, the smallest that {null_draws} shuffles can give is "
     f"{1 / (1 + null_draws):.3f}). {model['b']}: {{rho_b}} (p = {{p_b}}). A perfect predictor would reach "
-    f"{ceiling['a'].mean:.2f} and {ceiling['b'].mean:.2f}. The diamond marks 0.40, the middle of the paper's "
+    f"{ceiling['a'].mean:.2f} and {ceiling['b'].mean:.2f}. The diamonds mark the paper's "
     "range from 0.30 to 0.50.",
 )
 

@@ -85,6 +85,17 @@ def test_a_page_that_warns_is_a_problem(tmp_path):
     assert build.noise(tmp_path) == ["small: cell 1 warns: 'FutureWarning: old'"]
 
 
+def test_two_builds_in_one_folder_are_refused(tmp_path):
+    with (
+        build.alone(tmp_path),
+        pytest.raises(LetheError, match="another build is at work"),
+        build.alone(tmp_path),
+    ):
+        pass
+    with build.alone(tmp_path):
+        pass
+
+
 GOOD = "<a href='other.html#here'>x</a><img src='data:,' alt='y'><a href='https://a.org'>z</a>"
 
 

@@ -8,13 +8,15 @@ Cost: under three minutes on two cores.
 """
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,6 +185,18 @@ def _report(found: list[str], strict: bool) -> None:
         raise LetheError(f"{len(found)} problems in the pages: see above")
 
 
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Hold the folder `out`, or refuse if another build is at work in it."""
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LetheError(f"another build is at work in {out}: wait, or use --out") from None
+        yield
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line, build, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lethe.pages.build", description=build.__doc__)
@@ -191,7 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "_build", help="where to build")
     chosen = parser.parse_args(arguments)
     try:
-        build(chosen.out.resolve(), chosen.only, chosen.strict)
+        with alone(chosen.out):
+            build(chosen.out.resolve(), chosen.only, chosen.strict)
     except LetheError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
