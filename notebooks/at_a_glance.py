@@ -19,7 +19,7 @@
 # digits. After every epoch, ask it about each of them. Some are right from the first day on. Many are lost and come
 # back, some of them again and again. A few do not come back.
 #
-# A paper of 2026 {cite:p}`daga2026forgetting` reports five findings on such losses, from three seeds. This book tests
+# A paper of 2026 {cite:p}`daga2026forgetting` reports five findings on such losses. This book tests
 # them with ten seeds on pictures that you can judge with your own eyes. Beside each number it puts what the number
 # needs before it means anything: an **interval**, what **chance** gives, and the **ceiling** that the noise of
 # training leaves.

@@ -154,7 +154,13 @@ def test_the_footer_names_store_hash_parameters_and_commit(page, tmp_path, monke
     traces.encoding["source"] = str(path)
     assert book.use(page, traces) is traces
     html = provenance.footer(page.name, page.parameters, page.stores, provenance.facts(1.0))
-    for words in ("top_fraction = 0.1", "ba7816bf8f01cfea", "preset quick", "2 seeds", "cpu at commit c0ffee"):
+    for words in (
+        "top_fraction = 0.1",
+        "ba7816bf8f01cfea",
+        "preset quick",
+        "2 seeds",
+        "cpu at commit c0ffee",
+    ):
         assert words in html
 
 

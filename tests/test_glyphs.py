@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
+
 from lethe.datasets.glyphs import contact_sheet, default_root, halve, load_glyphs
 from lethe.datasets.images import Images
 from lethe.errors import LetheError, nearest
-from PIL import Image
 
 LATIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 SPLITS = ("train", "test", "pretrain", "pretrain_test")

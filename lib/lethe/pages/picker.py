@@ -37,7 +37,7 @@ def life_picker(
     details = [_portrait([images[k] for k in order], [names[k] for k in order], pick)]
     details += [_lives(name, life, pick) for name, life in ordered.items()]
     chart = alt.hconcat(
-        _overview(first[order], pick), alt.vconcat(*details, spacing=14), spacing=28
+        _overview(first[order], pick), alt.vconcat(*details, spacing=14), spacing=20
     )
     chart = chart.resolve_scale(color="shared")
     return described(chart, title, description)
@@ -68,7 +68,7 @@ def _overview(correct: np.ndarray, pick: alt.Parameter) -> alt.Chart:
             strokeWidth=framed,
         )
         .add_params(pick)
-        .properties(width=300, height=480)
+        .properties(width=290, height=480)
     )
 
 
@@ -82,7 +82,7 @@ def _portrait(images: Sequence[str], names: Sequence[str], pick: alt.Parameter) 
     words = base.mark_text(align="left", fontSize=14).encode(
         text="name:N", x=alt.value(110), y=alt.value(48)
     )
-    return alt.layer(image, words).properties(width=300, height=96)
+    return alt.layer(image, words).properties(width=290, height=96)
 
 
 def _lives(name: str, correct: np.ndarray, pick: alt.Parameter) -> alt.Chart:
@@ -110,5 +110,5 @@ def _lives(name: str, correct: np.ndarray, pick: alt.Parameter) -> alt.Chart:
             color=alt.Color("state:N", scale=STATE_SCALE, legend=None),
             tooltip=["seed:O", "epoch:O", "state:N"],
         )
-        .properties(width=300, height=14 * seeds, title=alt.Title(name, fontSize=12, offset=4))
+        .properties(width=290, height=14 * seeds, title=alt.Title(name, fontSize=12, offset=4))
     )
