@@ -27,11 +27,12 @@ def checkpoint_file(folder: Path, epoch: int) -> Path:
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state by `INDEX.NAME`, in the order of its parameters."""
+    """The optimizer's state by `INDEX.NAME`, sorted: a loaded state comes in another order."""
     states = optimizer.state_dict()["state"]
-    return {
+    pairs = {
         f"{index}.{name}": value for index, state in states.items() for name, value in state.items()
     }
+    return dict(sorted(pairs.items()))
 
 
 def write_tensors(
@@ -73,14 +74,22 @@ def load_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optim
     model.load_state_dict(
         {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
     )
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, entry = name.split(".", 2)
-            state.setdefault(int(index), {})[entry] = tensor
+            state.setdefault(int(index), {})[entry] = laid_out(tensor, parameters[int(index)])
     optimizer.load_state_dict(
         {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
     )
+
+
+def laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A loaded moment in its parameter's memory layout: the fused optimizer walks raw memory."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
 
 
 def drop_checkpoints(folder: Path, keep: int | None) -> None:
