@@ -108,7 +108,7 @@ FINDINGS = [
     ),
     (
         "finding_2_curve_fit",
-        "A curve fits the transformer better",
+        "A curve fits the transformer better (gap in R\u00b2)",
         "headline",
         "0.74 - 0.52 = 0.22",
     ),
@@ -138,12 +138,19 @@ charts.show(
 )
 
 # %% tags=["remove-input"]
-table = ["| finding | verdict on its claim | the paper | ours, with interval | chance | ceiling |"]
+table = [
+    "| finding | verdicts on its claims | the paper | ours, with interval | chance | ceiling |"
+]
 table += ["|---|---|---|---|---|---|"]
 for number, (name, what, r, paper) in enumerate(headlines, start=1):
-    verdict = found[name]["verdicts"][0]
-    claim = f"**{verdict['word']}**: {verdict['claim']}"
-    cells = [claim, paper, str(r), book.words(r.null, r.fmt), book.words(r.ceiling, r.fmt)]
+    claims = [f"**{verdict['word']}**: {verdict['claim']}" for verdict in found[name]["verdicts"]]
+    cells = [
+        "<br>".join(claims),
+        paper,
+        str(r),
+        book.words(r.null, r.fmt),
+        book.words(r.ceiling, r.fmt),
+    ]
     table.append(f"| {number}. [{what}]({name}.ipynb) | " + " | ".join(cells) + " |")
 display(Markdown("\n".join(table)))
 

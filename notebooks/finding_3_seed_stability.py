@@ -400,7 +400,7 @@ pd.DataFrame(
         "seeds needed for 0.8": [agreement.seeds_needed(row["estimate"]) for row in table],
     },
     index=[row["label"] for row in table],
-).round(2).fillna("none")
+).round(2).astype(object).fillna("none")
 
 # %% [markdown]
 # **Fewer epochs, fewer seeds, fewer images, another architecture.** Shorter traces hold less; three seeds (the

@@ -272,6 +272,7 @@ charts.show(
             f"One dot per class. Mean rank correlation {similar.estimate:.2f}; the most alike class is "
             f"{classes[similarity.argmax()]}, the least alike {classes[similarity.argmin()]}."
         ),
+        unit="classes",
     )
 )
 book.text(page, "The forgetting of a class and its likeness to another correlate at {similar}.")

@@ -81,10 +81,10 @@ def heatmap(
     table["column"] = np.array(list(columns), str)[column.ravel()]
     base = alt.Chart(limited(table.dropna())).encode(
         x=alt.X("column:O", title=None, sort=list(map(str, columns)), axis=_slanted(columns)),
-        y=alt.Y("row:O", title=None, sort=list(map(str, rows))),
+        y=alt.Y("row:O", title=None, sort=list(map(str, rows)), axis=alt.Axis(labelLimit=320)),
     )
     scale = alt.Scale(domain=[low, high], scheme="viridis", clamp=True)
-    legend = alt.Legend(title=scale_title, orient="top", gradientLength=220)
+    legend = alt.Legend(title=scale_title, orient="top", gradientLength=220, titleLimit=400)
     tooltip = ["row:N", "column:N", alt.Tooltip("value:Q", format=".3f")]
     cells = base.mark_rect().encode(
         color=alt.Color("value:Q", scale=scale, legend=legend), tooltip=tooltip
@@ -134,8 +134,9 @@ def scatter(
     title: str,
     description: str,
     bins: int = 40,
+    unit: str = "samples",
 ) -> alt.Chart:
-    """Draw pairs (x, y) on a grid: the area of a dot is the number of samples in its cell."""
+    """Draw pairs (x, y) on a grid: the area of a dot is the number of pairs (`unit`) in its cell."""
     x, y = np.asarray(x, float).ravel(), np.asarray(y, float).ravel()
     keep = np.isfinite(x) & np.isfinite(y)
     counts, x_edges, y_edges = np.histogram2d(x[keep], y[keep], bins)
@@ -147,7 +148,7 @@ def scatter(
     chart = dots.encode(
         x=alt.X("x:Q", title=x_title, scale=alt.Scale(zero=False)),
         y=alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=False)),
-        size=alt.Size("samples:Q", scale=size, legend=alt.Legend(orient="top")),
+        size=alt.Size("samples:Q", title=unit, scale=size, legend=alt.Legend(orient="top")),
         tooltip=["samples:Q", "x:Q", "y:Q"],
     )
     return finished(chart, title, description, height=340)
@@ -168,7 +169,9 @@ def bars(
         x=alt.X("value:Q", title=x_title),
         y=alt.Y("label:N", sort=table["label"].tolist(), title=None),
     )
-    numbers = base.mark_text(align="left", dx=4, color=INK).encode(
+    side = alt.ExprRef("datum.value < 0 ? 'right' : 'left'")
+    gap = alt.ExprRef("datum.value < 0 ? -4 : 4")
+    numbers = base.mark_text(align=side, dx=gap, color=INK).encode(
         text=alt.Text("value:Q", format=fmt)
     )
     chart = alt.layer(base.mark_bar(color=COLORS["blue"]), numbers)
