@@ -136,7 +136,7 @@ def scatter(
     bins: int = 40,
     unit: str = "samples",
 ) -> alt.Chart:
-    """Draw pairs (x, y) on a grid: the area of a dot is the number of pairs (`unit`) in its cell."""
+    """Draw pairs (x, y) on a grid: the area of a dot is how many `unit` lie in its cell."""
     x, y = np.asarray(x, float).ravel(), np.asarray(y, float).ravel()
     keep = np.isfinite(x) & np.isfinite(y)
     counts, x_edges, y_edges = np.histogram2d(x[keep], y[keep], bins)
