@@ -56,12 +56,6 @@ page = book.start("finding_1_architecture_overlap", {name: globals()[name] for n
 fewer = max(bootstrap // 6, 20)  # resamples behind the intervals of side results
 
 
-def keep(key, interval, **more):
-    """Record an interval of `agreement` under a key of this page."""
-    limits = (interval.low, interval.high) if np.isfinite(interval.low) else (None, None)
-    return book.record(page, key, interval.estimate, *limits, n_seeds=interval.n_seeds, **more)
-
-
 # %% [markdown]
 # ## What the paper reports
 #
@@ -147,12 +141,12 @@ null = agreement.permutation_null(
 band = {"null": (chance_low, chance_high)}
 paper = (0.15, 0.34) if top_fraction == 0.1 else None  # CUB-200 and OCTDL, as reported
 ceiling = (found["ceiling"].low, found["ceiling"].high)
-keep("between", found["between"], ceiling=ceiling, paper=paper, **band)
-keep("within_a", found["within_a"], **band)
-keep("within_b", found["within_b"], **band)
-keep("ceiling", found["ceiling"], **band)
-keep("gap", found["gap"], null=0)
-keep("shared", found["shared"], null=0, ceiling=1)
+book.keep(page, "between", found["between"], ceiling=ceiling, paper=paper, **band)
+book.keep(page, "within_a", found["within_a"], **band)
+book.keep(page, "within_b", found["within_b"], **band)
+book.keep(page, "ceiling", found["ceiling"], **band)
+book.keep(page, "gap", found["gap"], null=0)
+book.keep(page, "shared", found["shared"], null=0, ceiling=1)
 book.record(page, "chance", chance, fmt=".3f")
 book.record(page, "shuffled", null.mean, null.low, null.high, fmt=".3f")
 rows = [
@@ -207,7 +201,7 @@ averages = agreement.averaged_gap(score_a, score_b, top_overlap, rng, draws=60, 
 
 # %% tags=["hide-input"]
 for part in agreement.GAP_PARTS:
-    keep(f"mean_{part}", averages[part], **({} if part in ("gap", "shared") else band))
+    book.keep(page, f"mean_{part}", averages[part], **({} if part in ("gap", "shared") else band))
 labels = {"between": "between", "within_a": f"within {model_a}", "within_b": f"within {model_b}"}
 rows = [book.row(page, key, f"{what}, single runs") for key, what in labels.items()]
 rows += [book.row(page, f"mean_{key}", f"{what}, half-averages") for key, what in labels.items()]
@@ -389,11 +383,17 @@ by_typeface = agreement.within_between_gap(
 )
 
 # %% tags=["hide-input"]
-keep("rank_between", rank["between"], null=0, ceiling=(rank["ceiling"].low, rank["ceiling"].high))
-keep("rank_gap", rank["gap"], null=0)
-keep("rank_shared", rank["shared"], null=0, ceiling=1)
-keep("typeface_gap", by_typeface["gap"], null=0)
-keep("typeface_shared", by_typeface["shared"], null=0, ceiling=1)
+book.keep(
+    page,
+    "rank_between",
+    rank["between"],
+    null=0,
+    ceiling=(rank["ceiling"].low, rank["ceiling"].high),
+)
+book.keep(page, "rank_gap", rank["gap"], null=0)
+book.keep(page, "rank_shared", rank["shared"], null=0, ceiling=1)
+book.keep(page, "typeface_gap", by_typeface["gap"], null=0)
+book.keep(page, "typeface_shared", by_typeface["shared"], null=0, ceiling=1)
 book.text(
     page,
     "The gap lies above 0 for {scores_with_gap} of {scores_tried} scores, and less than half of the "

@@ -60,12 +60,6 @@ page = book.start("finding_2_curve_fit", {name: globals()[name] for name in name
 rng = np.random.default_rng(random_seed)
 
 
-def keep(key, interval, **more):
-    """Record an interval of `agreement` under a key of this page."""
-    limits = (interval.low, interval.high) if np.isfinite(interval.low) else (None, None)
-    return book.record(page, key, interval.estimate, *limits, n_seeds=interval.n_seeds, **more)
-
-
 # %% [markdown]
 # ## What the paper reports
 #
@@ -139,12 +133,12 @@ for which in "ab":
     for quantity in (*conventions, "share_never_forgotten"):
         bands = {kind: twin[kind, which][quantity] for kind in ("null", "ceiling")}
         paper = None if quantity == "share_never_forgotten" else reported[which]
-        keep(f"{quantity}_{which}", found[which][quantity], paper=paper, **bands)
+        book.keep(page, f"{quantity}_{which}", found[which][quantity], paper=paper, **bands)
 for quantity in conventions:
     gap = {kind: twin[kind, "b"][quantity] - twin[kind, "a"][quantity] for kind in kinds[:2]}
-    keep(f"gap_{quantity}", found["gap"][quantity], paper=0.22, fmt=".3f", **gap)
+    book.keep(page, f"gap_{quantity}", found["gap"][quantity], paper=0.22, fmt=".3f", **gap)
     if quantity == "excluded":
-        keep("headline", found["gap"][quantity], paper=0.22, fmt=".3f", **gap)
+        book.keep(page, "headline", found["gap"][quantity], paper=0.22, fmt=".3f", **gap)
 
 # %% tags=["hide-input"]
 rows = [
@@ -242,7 +236,7 @@ halves = {
 
 # %% tags=["hide-input"]
 for (which, late), interval in halves.items():
-    keep(f"{'late' if late else 'early'}_{which}", interval)
+    book.keep(page, f"{'late' if late else 'early'}_{which}", interval)
 lines = {f"{model[w]}, traces": average[w] for w in "ab"} | {
     f"{model[w]}, exponential": best[w] for w in "ab"
 }
@@ -360,9 +354,16 @@ rows = []
 for number, (target, result) in enumerate(targets.items()):
     for quantity, words in conventions.items():
         key = f"gap_{number}_{quantity}"
-        keep(key, result["gap"][quantity], null=null_of[number][quantity], paper=0.22, fmt=".3f")
+        book.keep(
+            page,
+            key,
+            result["gap"][quantity],
+            null=null_of[number][quantity],
+            paper=0.22,
+            fmt=".3f",
+        )
         rows.append(book.row(page, key, f"{target}, {words}"))
-keep("gap_matched", matched, paper=0.22, fmt=".3f")
+book.keep(page, "gap_matched", matched, paper=0.22, fmt=".3f")
 rows.append(book.row(page, "gap_matched", "raw, images wrong equally often"))
 charts.show(
     charts.interval_chart(
@@ -461,7 +462,7 @@ charts.show(
 )
 for which in "ab":
     winner = two_way_mean(shares[which, "raw"]["exponential"], rng, draws)
-    keep(f"exponential_wins_{which}", winner, fmt=".1%")
+    book.keep(page, f"exponential_wins_{which}", winner, fmt=".1%")
 book.text(
     page,
     "On raw traces the exponential is the best of the four for {exponential_wins_a} "

@@ -56,12 +56,6 @@ page = book.start("finding_3_seed_stability", {name: globals()[name] for name in
 fewer = max(bootstrap // 6, 20)  # resamples behind the intervals of side results
 
 
-def keep(key, interval, **more):
-    """Record an interval of `agreement` under a key of this page."""
-    limits = (interval.low, interval.high) if np.isfinite(interval.low) else (None, None)
-    return book.record(page, key, interval.estimate, *limits, n_seeds=interval.n_seeds, **more)
-
-
 # %% [markdown]
 # ## What the paper reports
 #
@@ -214,7 +208,7 @@ by_folder = [mean_spearman(agreement.misalign(ranked[:, order], rng)) for _ in r
 
 # %% tags=["hide-input"]
 band = (ceiling.low, ceiling.high)
-keep("rho", rho, null=(null.low, null.high), ceiling=band, paper=0.01)
+book.keep(page, "rho", rho, null=(null.low, null.high), ceiling=band, paper=0.01)
 book.record(page, "null", null.mean, null.low, null.high, fmt=".3f")
 book.record(page, "class_part", by_class.mean, by_class.low, by_class.high)
 book.record(page, "ceiling", ceiling.mean, ceiling.low, ceiling.high)
@@ -422,13 +416,13 @@ rows = [book.row(page, "rho", "as above")]
 for number, (label, part) in enumerate(variants.items()):
     values = scores.harder(scores.score(part, score)).values
     found = agreement.cross_seed(agreement.spearman_on(values), *values.shape, rng, fewer)
-    keep(f"variant_{number}", found)
+    book.keep(page, f"variant_{number}", found)
     rows.append(book.row(page, f"variant_{number}", label))
 _, typeface = np.unique(ds["family"].values, return_inverse=True)
 clustered = agreement.cross_seed(
     agreement.spearman_on(ranked), seeds, n, rng, fewer, groups=typeface
 )
-keep("by_typeface", clustered)
+book.keep(page, "by_typeface", clustered)
 rows.append(book.row(page, "by_typeface", "typefaces redrawn instead of images"))
 charts.show(
     charts.interval_chart(

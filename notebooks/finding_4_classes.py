@@ -55,12 +55,6 @@ page = book.start("finding_4_classes", {name: globals()[name] for name in names}
 fewer = max(bootstrap // 6, 20)  # resamples behind the intervals of side results
 
 
-def keep(key, interval, **more):
-    """Record an interval of `agreement` under a key of this page."""
-    limits = (interval.low, interval.high) if np.isfinite(interval.low) else (None, None)
-    return book.record(page, key, interval.estimate, *limits, n_seeds=interval.n_seeds, **more)
-
-
 # %% [markdown]
 # ## What the paper reports
 #
@@ -158,8 +152,8 @@ def intrinsic(rng):
 ceiling = agreement.intrinsic_ceiling(intrinsic, class_level(labels), rng, ceiling_draws)
 
 # %% tags=["hide-input"]
-keep("headline", rho, null=(null.low, null.high), ceiling=(ceiling.low, ceiling.high))
-keep("single", single, null=0)
+book.keep(page, "headline", rho, null=(null.low, null.high), ceiling=(ceiling.low, ceiling.high))
+book.keep(page, "single", single, null=0)
 book.record(page, "null", null.mean, null.low, null.high)
 book.record(page, "random_groups", np.mean(random_groups), group_low, group_high)
 book.record(page, "ceiling", ceiling.mean, ceiling.low, ceiling.high)
@@ -260,7 +254,7 @@ shuffled = [
 
 # %% tags=["hide-input"]
 top = np.sqrt(max(rho.estimate, 0))
-keep("similar", similar, null=tuple(np.quantile(shuffled, [0.025, 0.975])), ceiling=top)
+book.keep(page, "similar", similar, null=tuple(np.quantile(shuffled, [0.025, 0.975])), ceiling=top)
 charts.show(
     charts.scatter(
         similarity,
@@ -413,7 +407,7 @@ for model, scored in zip(models, (values, values_other), strict=True):
     )
     for kind, interval in zip(kinds, found, strict=True):
         key = f"{kind.split()[0]} {model}"
-        keep(key, interval)
+        book.keep(page, key, interval)
         rows.append(book.row(page, key, f"{kind}, {model}"))
 charts.show(
     charts.interval_chart(
@@ -461,12 +455,20 @@ inside = values - means[:, labels]
 within_class = agreement.cross_seed(agreement.spearman_on(inside), seeds, len(labels), rng, fewer)
 
 # %% tags=["hide-input"]
-keep("between", across["between"], ceiling=(across["ceiling"].low, across["ceiling"].high), null=0)
-keep("within_other", across["within_b"], null=0)
-keep("class_gap", across["gap"], null=0)
-keep("class_shared", across["shared"], null=0, ceiling=1)
-keep("within_class", within_class, null=0)
-keep("neighbours", neighbours, null=tuple(np.quantile(shuffled, [0.025, 0.975])), ceiling=top)
+book.keep(
+    page,
+    "between",
+    across["between"],
+    ceiling=(across["ceiling"].low, across["ceiling"].high),
+    null=0,
+)
+book.keep(page, "within_other", across["within_b"], null=0)
+book.keep(page, "class_gap", across["gap"], null=0)
+book.keep(page, "class_shared", across["shared"], null=0, ceiling=1)
+book.keep(page, "within_class", within_class, null=0)
+book.keep(
+    page, "neighbours", neighbours, null=tuple(np.quantile(shuffled, [0.025, 0.975])), ceiling=top
+)
 book.record(page, "strange", strange.mean(), fmt=".0%")
 rows = [
     book.row(page, "headline", f"class means, two seeds of {models[0]}"),

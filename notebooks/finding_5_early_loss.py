@@ -54,12 +54,6 @@ page = book.start("finding_5_early_loss", {name: globals()[name] for name in nam
 rng = np.random.default_rng(random_seed)
 
 
-def keep(key, interval, **more):
-    """Record an interval of `agreement` under a key of this page."""
-    limits = (interval.low, interval.high) if np.isfinite(interval.low) else (None, None)
-    return book.record(page, key, interval.estimate, *limits, n_seeds=interval.n_seeds, **more)
-
-
 # %% [markdown]
 # ## What the paper reports
 #
@@ -164,10 +158,10 @@ for which in "ab":
         "null": (null[which].low, null[which].high),
         "ceiling": (ceiling[which].low, ceiling[which].high),
     }
-    keep(f"rho_{which}", rho[which], paper=(0.30, 0.50), **bands)
+    book.keep(page, f"rho_{which}", rho[which], paper=(0.30, 0.50), **bands)
     book.record(page, f"p_{which}", null[which].p_value, fmt=".3f")
     if which == "a":
-        keep("headline", rho[which], paper=(0.30, 0.50), **bands)
+        book.keep(page, "headline", rho[which], paper=(0.30, 0.50), **bands)
 
 # %% tags=["hide-input"]
 charts.show(
@@ -228,7 +222,7 @@ for which in "ab":
 
 # %% tags=["hide-input"]
 for which in "ab":
-    keep(f"partial_{which}", partial[which], null=0.0, ceiling=ceiling[which].mean)
+    book.keep(page, f"partial_{which}", partial[which], null=0.0, ceiling=ceiling[which].mean)
     book.record(
         page, f"class_only_{which}", within[which].mean, within[which].low, within[which].high
     )
@@ -270,8 +264,8 @@ reliability = {
 
 # %% tags=["hide-input"]
 for which in "ab":
-    keep(f"loss_reliability_{which}", reliability[which, "loss"], null=0.0, ceiling=1.0)
-    keep(f"rate_reliability_{which}", reliability[which, "rate"], null=0.0)
+    book.keep(page, f"loss_reliability_{which}", reliability[which, "loss"], null=0.0, ceiling=1.0)
+    book.keep(page, f"rate_reliability_{which}", reliability[which, "rate"], null=0.0)
     book.record(page, f"across_{which}", across[which], null=0.0, n_seeds=rho[which].n_seeds)
     implied = across[which] ** 2 / reliability[which, "loss"].estimate
     book.record(page, f"implied_{which}", implied, n_seeds=rho[which].n_seeds)
@@ -338,7 +332,7 @@ for which in "ab":  # does the link survive where epoch 0 is right for all?
 rows = [book.row(page, f"rho_{which}", f"{model[which]}: as above") for which in "ab"]
 for (words, which), interval in survey.items():
     key = "_".join(choices.get(words, ["right_after_warmup"])) + f"_{which}"
-    keep(key, interval, null=0.0)
+    book.keep(page, key, interval, null=0.0)
     rows.append(book.row(page, key, f"{model[which]}, {words}"))
 charts.show(
     charts.interval_chart(
@@ -366,7 +360,7 @@ for which in "ab":
         "null": (chance_low, chance_high),
         "ceiling": own[which] if np.isfinite(own[which]) else None,
     }
-    keep(f"top_{which}", top[which], **band)
+    book.keep(page, f"top_{which}", top[which], **band)
 charts.show(
     charts.interval_chart(
         [book.row(page, f"top_{which}", model[which]) for which in "ab"],

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -169,3 +170,11 @@ def test_the_commit_can_be_given_from_outside(monkeypatch):
     provenance.commit.cache_clear()
     assert provenance.commit() == "abc123"
     provenance.commit.cache_clear()
+
+
+@pytest.mark.parametrize(("low", "shown"), [(0.4, "0.50 [0.40, 0.60]"), (float("nan"), "0.50")])
+def test_an_interval_of_the_analysis_is_kept_with_its_seeds(page, low, shown):
+    interval = SimpleNamespace(estimate=0.5, low=low, high=0.6, n_seeds=7)
+    assert book.keep(page, "x", interval, paper=0.34) == shown
+    assert page.results["x"].n_seeds == 7
+    assert page.results["x"].paper == 0.34

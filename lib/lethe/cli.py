@@ -14,7 +14,9 @@ from rich import print as show
 from lethe.errors import LetheError
 
 app = typer.Typer(
-    no_args_is_help=True, help="Which training images does a network learn, and then lose again?"
+    add_completion=False,
+    no_args_is_help=True,
+    help="Which training images does a network learn, and then lose again?",
 )
 traces_app = typer.Typer(no_args_is_help=True, help="Look at, check and pack captured traces.")
 data_app = typer.Typer(no_args_is_help=True, help="Build the data sets that Lethe ships.")

@@ -61,7 +61,7 @@ def retention_traces(correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     correct bool [..., epoch, sample]; returns (traces float [..., sample, epoch] with NaN after the
     end, length int [..., sample], 0 where never learned).
-    Raises LetheError if `correct` has fewer than two axes. Source: DESIGN definitions, book page
+    Raises LetheError if `correct` has fewer than two axes. Source: the book, page
     "Forgetting curves".
     """
     correct = np.asarray(correct)

@@ -22,13 +22,13 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """
     logits = logits.detach().float()
     own = logits.gather(1, labels[:, None]).squeeze(1)
-    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
-    errors = logits.softmax(1).scatter_add(1, labels[:, None], -torch.ones_like(own)[:, None])
+    truth = F.one_hot(labels, logits.shape[1])
+    others = logits.masked_fill(truth.bool(), -torch.inf).amax(1)
     return {
         "prediction": logits.argmax(1).to(torch.int16),
         "loss": F.cross_entropy(logits, labels, reduction="none"),
         "margin": own - others,
-        "error_l2": errors.norm(dim=1),
+        "error_l2": (logits.softmax(1) - truth).norm(dim=1),
     }
 
 

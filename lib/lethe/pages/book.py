@@ -105,6 +105,12 @@ def record(
     return str(result)
 
 
+def keep(page: Page, key: str, interval: Any, **more: Any) -> str:
+    """Record an interval of `lethe.analysis` with its seeds; `more` is as for `record`."""
+    limits = (interval.low, interval.high) if math.isfinite(interval.low) else (None, None)
+    return record(page, key, interval.estimate, *limits, n_seeds=interval.n_seeds, **more)
+
+
 def row(page: Page, key: str, label: str) -> dict[str, Any]:
     """Return a recorded number as a row of `charts.interval_chart`."""
     result = asdict(_result(page, key))

@@ -37,7 +37,7 @@ class Interval:
 
     @property
     def can_judge(self) -> bool:
-        """Whether there are seeds enough for a verdict (DESIGN: fewer than 6, no verdict)."""
+        """Whether there are seeds enough for a verdict (fewer than 6: no verdict)."""
         return self.n_seeds >= MIN_SEEDS and math.isfinite(self.low) and math.isfinite(self.high)
 
 
