@@ -156,18 +156,21 @@ for name, correct in right.items():
 
 
 # %%
-def shares(correct):
-    """Never learned (of all); lost at least once (of learned), each [seed, sample] averaged."""
-    never, events = scores.never_learned(correct), scores.forgetting_events(correct)
+def share(marked, among):
+    """Share of the marked cells [seed, sample] among others, with its interval."""
 
     def statistic(seeds, samples):
-        weight = seeds[0][:, None] * samples[None, :]
-        learned = weight * ~never
-        return (weight * never).sum() / weight.sum(), (learned * (events > 0)).sum() / learned.sum()
+        weight = seeds[0][:, None] * samples * among
+        return [(weight * marked).sum() / weight.sum()]
 
-    return agreement.pigeonhole_bootstrap(
-        statistic, [len(correct)], correct.shape[-1], rng, bootstrap
-    )
+    shape = marked.shape
+    return agreement.pigeonhole_bootstrap(statistic, shape[:1], shape[1], rng, bootstrap)[0]
+
+
+def shares(correct):
+    """Never learned, of all; lost at least once, of the learned."""
+    never = scores.never_learned(correct)
+    return share(never, True), share(scores.forgetting_events(correct) > 0, ~never)
 
 
 found = {name: shares(correct.values) for name, correct in right.items()}
@@ -176,8 +179,7 @@ found = {name: shares(correct.values) for name, correct in right.items()}
 said = []
 for name, (never, lost) in found.items():
     for key, interval in (("never", never), ("lost", lost)):
-        limits = (interval.estimate, interval.low, interval.high)
-        book.record(page, f"{key}_{name}", *limits, n_seeds=interval.n_seeds, fmt=".1%")
+        book.keep(page, f"{key}_{name}", interval, fmt=".1%")
     said.append(book.row(page, f"lost_{name}", f"{name}: lost at least once, of the learned"))
     said.append(book.row(page, f"never_{name}", f"{name}: never learned, of all"))
 charts.show(
