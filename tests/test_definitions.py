@@ -1,4 +1,4 @@
-"""The worked example of book/definitions.md agrees with the library."""
+"""What the prose pages state in numbers agrees with the library and the stores."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from lethe.analysis import curves, scores
+from lethe.traces import open_traces
 
-PAGE = (Path(__file__).parents[1] / "book" / "definitions.md").read_text(encoding="utf-8")
+BOOK = Path(__file__).parents[1] / "book"
+PAGE = (BOOK / "definitions.md").read_text(encoding="utf-8")
+RECIPE = (BOOK / "recipe.md").read_text(encoding="utf-8")
 
 
 def rows(first_cell: str) -> list[list[str]]:
@@ -55,3 +58,12 @@ def test_the_fitted_rates_are_what_the_library_says(sample, rate):
     fitted = curves.fit_exponential(traces)
     assert fitted.rate[sample] == pytest.approx(rate, abs=0.0006)
     assert f"{rate:.3f}" in PAGE
+
+
+@pytest.mark.parametrize("model", ["test_resnet", "test_vit", "resnet18"])
+def test_the_recipe_page_states_the_accuracies_of_the_stores(model):
+    with open_traces(f"glyphs-{model}-quick") as ds:
+        mean = float(ds["test_accuracy"].isel(epoch=-1).mean())
+    line = re.search(rf"^\| `{model}`[^|]*\|.*?(\d\d\.\d) % \|", RECIPE, re.M)
+    assert line
+    assert line[1] == f"{100 * mean:.1f}"
