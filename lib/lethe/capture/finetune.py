@@ -153,60 +153,63 @@ def sample_table(images: Images) -> pd.DataFrame:
     return pd.concat([named, others.reset_index(drop=True)], axis=1)
 
 
+@dataclass(frozen=True)
+class Session:
+    """What a run works with: its log, its network and optimizer, and both splits on the device."""
+
+    run: Run
+    log: RunLog
+    model: nn.Module
+    optimizer: Optimizer
+    data: training.Resident
+    test: training.Resident
+
+    def commit(self, epoch: int, train_loss: float, begun: float) -> None:
+        """Record the epoch, save the state, then commit; older checkpoints go after the commit."""
+        trained = time.perf_counter()
+        arrays = training.record_epoch(self.model, self.data, self.run.recipe)
+        recorded = time.perf_counter()
+        test_arrays = training.record_epoch(self.model, self.test, self.run.recipe)
+        state.save_checkpoint(self.log.folder, epoch, self.model, self.optimizer)
+        metrics = {
+            "train_loss": train_loss,
+            "train_accuracy": training.accuracy(arrays, self.data),
+            "test_accuracy": training.accuracy(test_arrays, self.test),
+            "seconds": trained - begun,
+            "record_seconds": recorded - trained,
+        }
+        self.log.write_epoch(epoch, arrays, metrics, self.hashes(epoch))
+        state.drop_checkpoints(self.log.folder, keep=epoch)
+
+    def hashes(self, epoch: int) -> dict[str, str]:
+        """What two equal epochs must agree in: visiting order, weights, buffers, moments."""
+        moments = state.optimizer_tensors(self.optimizer)
+        return {
+            "order": training.order_hash(self.data, self.run.seeds, epoch) if epoch else "",
+            "weights": state.digest(self.model.named_parameters()),
+            "batch_norm": state.digest(models.batch_norms(self.model)),
+            "optimizer": state.digest(moments.items()),
+        }
+
+
 def fine_tune(run: Run, log: RunLog, data: training.Resident, test: training.Resident) -> None:
     """From the last committed epoch, or from head warm-up, to the last epoch."""
-    device, recipe = data.labels.device, run.recipe
-    channels = data.images.shape[1]
     model = models.build_model(
-        run.model, data.classes, channels, recipe, run.seeds.init, run.weights
-    )
-    model = model.to(device, memory_format=torch.channels_last)
-    optimizer = training.make_optimizer(model, recipe)
+        run.model, data.classes, data.images.shape[1], run.recipe, run.seeds.init, run.weights
+    ).to(data.labels.device, memory_format=torch.channels_last)
+    optimizer = training.make_optimizer(model, run.recipe)
+    session = Session(run, log, model, optimizer, data, test)
     done = max(log.committed(), default=None)
+    begun = time.perf_counter()
     if done is None:
-        begun = time.perf_counter()
-        training.warm_up_head(model, data, recipe, run.seeds)
-        commit_epoch(run, log, model, optimizer, data, test, 0, float("nan"), begun)
+        training.warm_up_head(model, data, run.recipe, run.seeds)
+        session.commit(0, float("nan"), begun)
     else:
         state.load_checkpoint(log.folder, done, model, optimizer)
-    for epoch in range(1 + (done or 0), recipe.epochs + 1):
+    for epoch in range(1 + (done or 0), run.recipe.epochs + 1):
         begun = time.perf_counter()
-        loss = training.train_epoch(model, optimizer, data, recipe, run.seeds, epoch)
-        commit_epoch(run, log, model, optimizer, data, test, epoch, loss, begun)
+        loss = training.train_epoch(model, optimizer, data, run.recipe, run.seeds, epoch)
+        session.commit(epoch, loss, begun)
     state.write_tensors(model.state_dict(), log.folder / "weights.safetensors")
     log.finish({"weights": state.digest(model.state_dict().items())})
     state.drop_checkpoints(log.folder, keep=None)
-
-
-def commit_epoch(
-    run: Run,
-    log: RunLog,
-    model: nn.Module,
-    optimizer: Optimizer,
-    data: training.Resident,
-    test: training.Resident,
-    epoch: int,
-    train_loss: float,
-    begun: float,
-) -> None:
-    """Record the epoch, save the state, then commit; older checkpoints go only after the commit."""
-    trained = time.perf_counter()
-    arrays = training.record_epoch(model, data, run.recipe)
-    recorded = time.perf_counter()
-    test_arrays = training.record_epoch(model, test, run.recipe)
-    state.save_checkpoint(log.folder, epoch, model, optimizer)
-    metrics = {
-        "train_loss": train_loss,
-        "train_accuracy": training.accuracy(arrays, data),
-        "test_accuracy": training.accuracy(test_arrays, test),
-        "seconds": trained - begun,
-        "record_seconds": recorded - trained,
-    }
-    hashes = {
-        "order": training.order_hash(data, run.seeds, epoch) if epoch else "",
-        "weights": state.digest(model.named_parameters()),
-        "batch_norm": state.digest(models.batch_norms(model)),
-        "optimizer": state.digest(state.optimizer_tensors(optimizer).items()),
-    }
-    log.write_epoch(epoch, arrays, metrics, hashes)
-    state.drop_checkpoints(log.folder, keep=epoch)

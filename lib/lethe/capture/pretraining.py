@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from lethe import datasets
 from lethe.capture import environment, models, state, streams, training
@@ -74,7 +75,11 @@ def pretrain(
         "test_accuracy": f"{accuracy:.4f}",
         "environment": json.dumps(environment.describe(where, threads)),
     }
-    head = models.head_names(net)
-    backbone = {name: tensor for name, tensor in net.state_dict().items() if name not in head}
-    state.write_tensors(backbone, out, card)
+    state.write_tensors(backbone(net), out, card)
     return Pretrained(out, accuracy)
+
+
+def backbone(model: nn.Module) -> dict[str, Tensor]:
+    """Every tensor of a model but those of its head."""
+    head = models.head_names(model)
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in head}

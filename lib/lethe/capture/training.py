@@ -107,25 +107,34 @@ def train_epoch(
     seeds: streams.Seeds,
     epoch: int,
 ) -> float:
-    """One epoch of fine-tuning (epochs count from 1); returns the mean training loss."""
+    """One epoch of fine-tuning (epochs count from 1); returns the mean training loss.
+
+    Raises LetheError when the loss is no longer finite.
+    """
     device = data.labels.device
     order = torch.from_numpy(order_of(data, seeds, epoch)).to(device)
-    draws = torch.from_numpy(
-        streams.uniforms(seeds.augment, "augment", epoch, data.keys, DRAWS)
-    ).to(device)
+    drawn = streams.uniforms(seeds.augment, "augment", epoch, data.keys, DRAWS)
+    draws = torch.from_numpy(drawn).to(device)
     parts = list(batches(order, recipe.batch_size))
     total = torch.zeros((), device=device)
     model.train()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(
-            streams.integer(seeds.dropout, "dropout", epoch)
-        )  # dropout layers draw globally
-        for index, part in enumerate(parts):
-            step = (epoch - 1) * len(parts) + index
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(recipe, step, recipe.epochs * len(parts))
+        # dropout layers draw from the global generator
+        torch.manual_seed(streams.integer(seeds.dropout, "dropout", epoch))
+        for step, part in enumerate(parts, start=(epoch - 1) * len(parts)):
+            set_rate(optimizer, learning_rate(recipe, step, recipe.epochs * len(parts)))
             total += train_step(model, optimizer, data, recipe, draws, part) * len(part)
-    loss = float(total) / len(data)
+    return check_finite(float(total) / len(data), recipe, epoch)
+
+
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    """Give every parameter group this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def check_finite(loss: float, recipe: Recipe, epoch: int) -> float:
+    """The loss itself; LetheError if it is NaN or infinite."""
     if not math.isfinite(loss):
         raise LetheError(
             f"training diverged: the loss became {loss} in epoch {epoch}; committed epochs are "
