@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from lethe.datasets.glyphs import contact_sheet, default_root, halve, load_glyphs
+from lethe.datasets.glyphs import default_root, halve, load_glyphs
 from lethe.datasets.images import Images
 from lethe.errors import LetheError, nearest
 
@@ -140,14 +140,6 @@ def test_pretraining_splits_have_one_class_list():
     one, other = load_glyphs(split="pretrain"), load_glyphs(split="pretrain_test")
     assert one.classes == other.classes
     assert not set(one.sample_ids) & set(other.sample_ids)
-
-
-def test_contact_sheet(train):
-    sheet = contact_sheet(train, [np.arange(3), np.arange(2)])
-    assert sheet.size == (3 * 64, 2 * 64)
-    assert np.array_equal(np.asarray(sheet)[64:, 64:128], train.pixels[1, ..., 0])
-    with pytest.raises(LetheError, match="at least one image"):
-        contact_sheet(train, [])
 
 
 # Building, from a typeface made here

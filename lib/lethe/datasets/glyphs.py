@@ -67,19 +67,6 @@ def halve(images: np.ndarray) -> np.ndarray:
     return ((total + 2) // 4).astype(np.uint8)
 
 
-def contact_sheet(images: Images, rows: list[np.ndarray]) -> Image.Image:
-    """Lay images out as a picture, one list of row numbers per line; lines may differ in length."""
-    if not rows or not max(map(len, rows)):
-        raise LetheError("a contact sheet needs at least one image; give its row number")
-    height, width = images.pixels.shape[1:3]
-    sheet = np.zeros((len(rows) * height, max(map(len, rows)) * width), np.uint8)
-    for line, numbers in enumerate(rows):
-        for place, number in enumerate(numbers):
-            top, left = line * height, place * width
-            sheet[top : top + height, left : left + width] = images.pixels[number, ..., 0]
-    return Image.fromarray(sheet)
-
-
 def _read_table(folder: Path) -> pd.DataFrame:
     path = folder / "samples.csv.gz"
     kinds = defaultdict(lambda: str, tile=np.int64, is_symbol_font=bool)
