@@ -25,6 +25,7 @@ app.add_typer(data_app, name="data")
 
 Out = Annotated[Path, typer.Option(help="Folder for the run folders.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of the data set; default its usual place.")]
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -100,29 +101,33 @@ def capture(
 @app.command()
 def pretrain(
     model: Annotated[str, typer.Argument(help="timm name of the model.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; default data/weights.")] = None,
+    dataset: Annotated[str, typer.Option(help="glyphs or tiny-imagenet-200.")] = "glyphs",
+    root: Root = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; default runs/weights.")] = None,
     preset: Annotated[str, typer.Option(help="Preset whose recipe is used.")] = "quick",
     epochs: Annotated[int, typer.Option(help="0 = the length the shipped weights had.")] = 0,
     device: Device = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
 ) -> None:
-    """Pretrain a backbone on the letters of other scripts."""
+    """Pretrain a backbone on other scripts' letters or on Tiny-ImageNet; resumes."""
+    from lethe.capture.models import PRETRAINED
     from lethe.capture.pretraining import pretrain as train
     from lethe.capture.pretraining import pretraining_recipe
-    from lethe.paths import data_folder
 
-    pixels = pretraining_recipe(model, preset, epochs).pixels
-    file = out or data_folder() / "weights" / f"{model}-{pixels}px.safetensors"
+    pixels = pretraining_recipe(model, preset, epochs, dataset).pixels
     done = train(
         model,
-        file,
+        out or PRETRAINED / f"{model}-{pixels}px-{dataset}.safetensors",
+        dataset=dataset,
         preset=preset,
         epochs=epochs,
         device=device,
         threads=threads,
+        root=root,
         report=lambda epoch, loss: show(f"epoch {epoch}: loss {loss:.3f}"),
     )
-    show(f"{done.file}: test accuracy {done.accuracy:.1%} on the pretraining task")
+    made = "" if done.made else ", made before"
+    show(f"{done.file}: test accuracy {done.accuracy:.1%} on the pretraining task{made}")
 
 
 @data_app.command("build-glyphs")

@@ -10,23 +10,34 @@ CPU.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lethe.capture.recipes import Recipe
-
-DRAWS = 5  # horizontal shift, vertical shift, log scale, angle, mirror
+from lethe.capture.recipes import Channels, Recipe
 
 
 def normalise(images: Tensor, recipe: Recipe) -> Tensor:
     """uint8[n, c, h, w] -> float32, (x / 255 - mean) / std."""
-    return images.to(torch.float32).div_(255).sub_(recipe.mean).div_(recipe.std)
+    mean, std = (channels(value, images.device) for value in (recipe.mean, recipe.std))
+    return images.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+
+@cache
+def channels(value: Channels, device: torch.device) -> Tensor | float:
+    """A number as it is; one number a channel as a tensor that fits images [n, c, h, w]."""
+    if isinstance(value, (int, float)):
+        return value
+    return torch.tensor(value, dtype=torch.float32, device=device)[:, None, None]
 
 
 def affine(draws: Tensor, recipe: Recipe) -> Tensor:
-    """Draws in [0, 1) float[n, 5] -> matrices float[n, 2, 3] from output to input coordinates."""
+    """Draws in [0, 1) float[n, 5] -> matrices float[n, 2, 3] from output to input coordinates.
+
+    The draws are horizontal shift, vertical shift, log scale, angle and mirror.
+    """
     centred = 2 * draws - 1
     size = torch.exp(centred[:, 2] * math.log1p(recipe.scale))
     angle = centred[:, 3] * math.radians(recipe.rotate)

@@ -11,15 +11,10 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
-from lethe.capture.models import weights_file
 from lethe.errors import LetheError
-
-if TYPE_CHECKING:
-    from lethe.capture.finetune import Run
 
 EXACT = ("torch", "timm", "device", "threads", "precision")
 
@@ -49,13 +44,11 @@ def commit() -> str:
         return "unknown"
 
 
-def weights_sha256(run: Run) -> str:
+def weights_sha256(backbone: str) -> str:
     """The sha256 of the file the backbone came from; empty if it came from timm or nowhere."""
-    if run.weights in ("timm", "none"):
+    if backbone in ("timm", "none"):
         return ""
-    return hashlib.sha256(
-        weights_file(run.model, run.recipe.pixels, run.weights).read_bytes()
-    ).hexdigest()
+    return hashlib.sha256(Path(backbone).read_bytes()).hexdigest()
 
 
 def check_same(begun: dict[str, object], now: dict[str, object], folder: Path) -> None:

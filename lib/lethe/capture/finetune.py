@@ -1,4 +1,4 @@
-"""A run from plan to trace: head warm-up, fine-tuning, a clean recording pass after every epoch.
+"""A run from plan to trace: head warm-up, then epochs of fine-tuning, each recorded in its views.
 
 Run id = hash of the full configuration, so the same command finds its folder again: finished runs
 are skipped, unfinished ones go on from their last committed epoch, bit for bit as if never
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,11 +22,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from lethe import datasets
-from lethe.capture import environment, models, state, streams, training
-from lethe.capture.recipes import Recipe, find_recipe
+from lethe.capture import audit, environment, models, state, streams, training
+from lethe.capture.recipes import Recipe, Setting, find_recipe
+from lethe.capture.recorder import Recorder
 from lethe.datasets.images import Images
 from lethe.errors import LetheError
-from lethe.traces import RunLog, is_finished, open_run
+from lethe.traces import VIEWS, RunLog, check_view, is_finished, open_run
 
 # columns that say where an image is stored or came from; the data set itself keeps them
 LEFT_OUT = ["label", "split", "sheet", "tile", "package", "package_version", "licence"]
@@ -43,6 +45,7 @@ class Run:
     seeds: streams.Seeds
     weights: str = "lethe"
     limit: int = 0  # training samples, drawn from stream `split`; 0 = all
+    views: tuple[str, ...] = ("eval",)
     root: str = ""  # folder of the data set; empty = its usual place
 
     def config(self) -> dict[str, object]:
@@ -56,6 +59,7 @@ class Run:
             "seeds": self.seeds.as_dict(),
             "weights": self.weights,
             "limit": self.limit,
+            "views": list(self.views),
         }
 
     @property
@@ -69,6 +73,14 @@ class Run:
         """The run's folder name."""
         return f"{self.dataset}-{self.model}-{self.preset}-seed{self.seed}-{self.run_id}"
 
+    @property
+    def backbone(self) -> str:
+        """Where the backbone comes from: `timm`, `none` or a file."""
+        if self.weights != "lethe":
+            return self.weights
+        task = datasets.pretraining_task(self.dataset)
+        return str(models.weights_file(self.model, self.recipe.pixels, task))
+
 
 def plan_run(
     dataset: str,
@@ -78,20 +90,26 @@ def plan_run(
     seed: int = 0,
     weights: str = "lethe",
     limit: int = 0,
+    views: Sequence[str] = ("eval",),
     root: str = "",
     held: dict[str, int] | None = None,
-    **settings: int | float | bool,
+    **settings: Setting,
 ) -> Run:
     """A run by name; `held` fixes single streams, `settings` change single recipe entries.
 
     Raises LetheError for unknown names, with the nearest known one.
     """
-    datasets.check_name(dataset)
-    recipe = find_recipe(preset, model, **settings)
+    datasets.check_name(dataset, root)
+    recipe = find_recipe(preset, model, datasets.kind(dataset), **settings)
     if limit < 0:
         raise LetheError(f"limit must be 0 (all samples) or above, not {limit}")
+    for view in views:
+        check_view(view)
+    if not views:
+        raise LetheError("a run without a view records nothing: give eval, train or both")
     seeds = streams.Seeds.of_run(seed, **(held or {}))
-    return Run(dataset, model, preset, recipe, seed, seeds, weights, limit, root)
+    chosen = tuple(view for view in VIEWS if view in views)
+    return Run(dataset, model, preset, recipe, seed, seeds, weights, limit, chosen, root)
 
 
 @cache
@@ -137,7 +155,7 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
             "classes": images.classes,
             "test_samples": len(test),
         },
-        "weights_sha256": environment.weights_sha256(run),
+        "weights_sha256": environment.weights_sha256(run.backbone),
         "environment": environment.describe(where, threads),
     }
     with open_run(folder, manifest, sample_table(images)) as log:
@@ -164,28 +182,46 @@ class Session:
     data: training.Resident
     test: training.Resident
 
-    def commit(self, epoch: int, train_loss: float, begun: float) -> None:
-        """Record the epoch, save the state, then commit; older checkpoints go after the commit."""
-        trained = time.perf_counter()
-        arrays = training.record_epoch(self.model, self.data, self.run.recipe)
-        recorded = time.perf_counter()
-        test_arrays = training.record_epoch(self.model, self.test, self.run.recipe)
+    def train(self, epoch: int) -> None:
+        """One epoch of fine-tuning, its training logits recorded on the way if asked for."""
+        run, begun = self.run, time.perf_counter()
+        recorder = (
+            Recorder(len(self.data), self.data.labels.device) if self.wants("train") else None
+        )
+        loss = training.train_epoch(
+            self.model, self.optimizer, self.data, run.recipe, run.seeds, epoch, recorder
+        )
+        free = {"train": recorder.end_epoch()} if recorder else {}
+        self.commit(epoch, free, {"train_loss": loss, "seconds": time.perf_counter() - begun})
+
+    def wants(self, view: str) -> bool:
+        """Whether the run records this view."""
+        return view in self.run.views
+
+    def commit(
+        self, epoch: int, arrays: dict[str, dict[str, np.ndarray]], metrics: dict[str, float]
+    ) -> None:
+        """Record the clean pass, save the state, then commit; `eval` last, since a resume goes on
+        from the epochs of the last view.
+        """
+        begun = time.perf_counter()
+        if self.wants("eval"):
+            arrays["eval"] = training.record_epoch(self.model, self.data, self.run.recipe)
+            metrics["train_accuracy"] = training.accuracy(arrays["eval"], self.data)
+            metrics["record_seconds"] = time.perf_counter() - begun
+        on_test = training.record_epoch(self.model, self.test, self.run.recipe)
+        metrics["test_accuracy"] = training.accuracy(on_test, self.test)
         state.save_checkpoint(self.log.folder, epoch, self.model, self.optimizer)
-        metrics = {
-            "train_loss": train_loss,
-            "train_accuracy": training.accuracy(arrays, self.data),
-            "test_accuracy": training.accuracy(test_arrays, self.test),
-            "seconds": trained - begun,
-            "record_seconds": recorded - trained,
-        }
-        self.log.write_epoch(epoch, arrays, metrics, self.hashes(epoch))
+        hashes = self.hashes(epoch)
+        for view, values in arrays.items():
+            self.log.write_epoch(epoch, values, metrics, hashes, view)
         state.drop_checkpoints(self.log.folder, keep=epoch)
 
     def hashes(self, epoch: int) -> dict[str, str]:
-        """What two equal epochs must agree in: visiting order, weights, buffers, moments."""
+        """What two equal epochs must agree in: draws, weights, buffers, moments."""
         moments = state.optimizer_tensors(self.optimizer)
         return {
-            "order": training.order_hash(self.data, self.run.seeds, epoch) if epoch else "",
+            **audit.epoch_hashes(self.data.keys, self.run.seeds, self.run.recipe, epoch),
             "weights": state.digest(self.model.named_parameters()),
             "batch_norm": state.digest(models.batch_norms(self.model)),
             "optimizer": state.digest(moments.items()),
@@ -195,21 +231,19 @@ class Session:
 def fine_tune(run: Run, log: RunLog, data: training.Resident, test: training.Resident) -> None:
     """From the last committed epoch, or from head warm-up, to the last epoch."""
     model = models.build_model(
-        run.model, data.classes, data.images.shape[1], run.recipe, run.seeds.init, run.weights
+        run.model, data.classes, data.images.shape[1], run.recipe, run.seeds.init, run.backbone
     ).to(data.labels.device, memory_format=torch.channels_last)
     optimizer = training.make_optimizer(model, run.recipe)
     session = Session(run, log, model, optimizer, data, test)
-    done = max(log.committed(), default=None)
-    begun = time.perf_counter()
+    done = max(log.committed(run.views[0]), default=None)
     if done is None:
+        begun = time.perf_counter()
         training.warm_up_head(model, data, run.recipe, run.seeds)
-        session.commit(0, float("nan"), begun)
+        session.commit(0, {}, {"seconds": time.perf_counter() - begun})
     else:
         state.load_checkpoint(log.folder, done, model, optimizer)
     for epoch in range(1 + (done or 0), run.recipe.epochs + 1):
-        begun = time.perf_counter()
-        loss = training.train_epoch(model, optimizer, data, run.recipe, run.seeds, epoch)
-        session.commit(epoch, loss, begun)
+        session.train(epoch)
     state.write_tensors(model.state_dict(), log.folder / "weights.safetensors")
     log.finish({"weights": state.digest(model.state_dict().items())})
     state.drop_checkpoints(log.folder, keep=None)

@@ -1,8 +1,7 @@
 """timm models: built for small images, split into backbone and head, with pretrained weights.
 
 The head is timm's classifier layer; everything else is the backbone. `weights` says where the
-backbone's come from: `lethe` (shipped, pretrained on other scripts), `timm` (ImageNet, downloaded),
-`none`, or a file.
+backbone's come from: a safetensors file, `timm` (ImageNet, downloaded) or `none`.
 """
 
 from __future__ import annotations
@@ -22,6 +21,8 @@ from lethe.capture.recipes import Recipe
 from lethe.errors import LetheError, nearest
 from lethe.paths import data_folder
 
+PRETRAINED = Path("runs/weights")  # where `lethe pretrain` puts what is not shipped
+
 
 def build_model(
     name: str, classes: int, channels: int, recipe: Recipe, seed: int, weights: str
@@ -37,7 +38,7 @@ def build_model(
         torch.manual_seed(streams.integer(seed, "init"))
         model = create(name, classes, channels, recipe, pretrained=weights == "timm")
     if weights not in ("timm", "none"):
-        load_backbone(model, weights_file(name, recipe.pixels, weights))
+        load_backbone(model, Path(weights))
     draw_head(model, seed)
     return model
 
@@ -78,21 +79,28 @@ def draw_head(model: nn.Module, seed: int) -> None:
             parameter.zero_()
 
 
-def weights_file(name: str, pixels: int, weights: str) -> Path:
-    """Where the weights are: the shipped file for `lethe`, else the path itself."""
-    folder = data_folder() / "weights"
-    file = folder / f"{name}-{pixels}px.safetensors" if weights == "lethe" else Path(weights)
-    if file.is_file():
-        return file
-    shipped = sorted(path.name for path in folder.glob("*.safetensors"))
+def weights_file(name: str, pixels: int, task: str) -> Path:
+    """Where the backbone of a model lies that was pretrained on the data set `task`.
+
+    Shipped ones are in the data folder's `weights`, others in `runs/weights`, where `lethe
+    pretrain` puts them. LetheError if there is none.
+    """
+    file = f"{name}-{pixels}px-{task}.safetensors"
+    places = [data_folder() / "weights", PRETRAINED]
+    for place in places:
+        if (place / file).is_file():
+            return place / file
+    found = sorted(path.name for place in places for path in place.glob("*.safetensors"))
     raise LetheError(
-        f"no weights file {file.name!r} (shipped: {', '.join(shipped) or 'none'}): make it with "
-        f"'lethe pretrain {name} ', or use --weights timm, --weights none or a file"
+        f"no weights file {file!r} (there are: {', '.join(found) or 'none'}): make it with "
+        f"'lethe pretrain {name} --dataset {task}', or use --weights timm, --weights none or a file"
     )
 
 
 def load_backbone(model: nn.Module, file: Path) -> None:
     """Load every backbone tensor of a safetensors file into the model; the head is left alone."""
+    if not file.is_file():
+        raise LetheError(f"there is no weights file {file}: give lethe, timm, none or a file")
     try:
         tensors = load_file(file)
     except (SafetensorError, OSError) as error:

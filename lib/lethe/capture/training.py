@@ -8,7 +8,6 @@ normalisation happen in batches there, so there is no loader and no worker. Ever
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +19,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lethe.capture import streams
-from lethe.capture.augment import DRAWS, augment, normalise
+from lethe.capture.audit import AUGMENT_DRAWS, WARMUP_EPOCH
+from lethe.capture.augment import augment, normalise
 from lethe.capture.models import features
 from lethe.capture.recipes import Recipe
 from lethe.capture.recorder import Recorder
 from lethe.datasets.images import Images
 from lethe.errors import LetheError
 
-WARMUP_EPOCH = 1 << 31  # warm-up epochs are counted from here, so that no draw is used twice
 CLEAN_BATCH = 512  # fixed: kernels may round differently in another batch size
 
 
@@ -94,11 +93,6 @@ def order_of(data: Resident, seeds: streams.Seeds, epoch: int) -> np.ndarray:
     return streams.shuffled(seeds.order, "order", epoch, data.keys)
 
 
-def order_hash(data: Resident, seeds: streams.Seeds, epoch: int) -> str:
-    """First 16 hex digits of the sha256 over the sample keys in visiting order."""
-    return hashlib.sha256(data.keys[order_of(data, seeds, epoch)].tobytes()).hexdigest()[:16]
-
-
 def train_epoch(
     model: nn.Module,
     optimizer: Optimizer,
@@ -106,14 +100,16 @@ def train_epoch(
     recipe: Recipe,
     seeds: streams.Seeds,
     epoch: int,
+    recorder: Recorder | None = None,
 ) -> float:
     """One epoch of fine-tuning (epochs count from 1); returns the mean training loss.
 
-    Raises LetheError when the loss is no longer finite.
+    A `recorder` is given the training logits (the train view). Raises LetheError when the loss is
+    no longer finite.
     """
     device = data.labels.device
     order = torch.from_numpy(order_of(data, seeds, epoch)).to(device)
-    drawn = streams.uniforms(seeds.augment, "augment", epoch, data.keys, DRAWS)
+    drawn = streams.uniforms(seeds.augment, "augment", epoch, data.keys, AUGMENT_DRAWS)
     draws = torch.from_numpy(drawn).to(device)
     parts = list(batches(order, recipe.batch_size))
     total = torch.zeros((), device=device)
@@ -123,7 +119,10 @@ def train_epoch(
         torch.manual_seed(streams.integer(seeds.dropout, "dropout", epoch))
         for step, part in enumerate(parts, start=(epoch - 1) * len(parts)):
             set_rate(optimizer, learning_rate(recipe, step, recipe.epochs * len(parts)))
-            total += train_step(model, optimizer, data, recipe, draws, part) * len(part)
+            loss, logits = train_step(model, optimizer, data, recipe, draws, part)
+            total += loss * len(part)
+            if recorder:
+                recorder.record(part, logits, data.labels[part])
     return check_finite(float(total) / len(data), recipe, epoch)
 
 
@@ -150,8 +149,8 @@ def train_step(
     recipe: Recipe,
     draws: Tensor,
     part: Tensor,
-) -> Tensor:
-    """One step on the samples at positions `part`; returns the detached mean loss."""
+) -> tuple[Tensor, Tensor]:
+    """One step on the samples at positions `part`; returns mean loss and logits, detached."""
     images = augment(normalise(data.images[part], recipe), draws[part], recipe)
     with precision(part.device):
         logits = model(images.contiguous(memory_format=torch.channels_last))
@@ -161,7 +160,7 @@ def train_step(
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
-    return loss.detach()
+    return loss.detach(), logits.detach()
 
 
 def clean_batches(data: Resident, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:

@@ -70,6 +70,11 @@ class Images:
         return Images(self.name, self.pixels[rows], *arrays, part=True)
 
 
+def image_hashes(pixels: np.ndarray) -> list[str]:
+    """First 16 hex digits of the sha256 of every image, by which duplicates are found."""
+    return [hashlib.sha256(np.ascontiguousarray(image)).hexdigest()[:16] for image in pixels]
+
+
 def _check_shapes(images: Images) -> None:
     name, pixels, n = images.name, images.pixels, len(images.labels)
     if pixels.dtype != np.uint8 or pixels.ndim != 4:

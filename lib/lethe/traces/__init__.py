@@ -3,8 +3,8 @@
 A run is logged by `open_run`, compacted by `compact` and read by `open_traces`. No torch needed.
 """
 
-from lethe.traces.checks import SCHEMA_VERSION, class_names, validate
-from lethe.traces.commits import is_finished
+from lethe.traces.checks import SCHEMA_VERSION, VIEWS, class_names, validate
+from lethe.traces.commits import check_view, is_finished
 from lethe.traces.files import file_sha256, write_atomically
 from lethe.traces.log import RunLog, open_run
 from lethe.traces.read import read_run
@@ -19,7 +19,9 @@ from lethe.traces.store import compact, list_traces, open_traces, traces_folder,
 
 __all__ = [
     "SCHEMA_VERSION",
+    "VIEWS",
     "RunLog",
+    "check_view",
     "class_names",
     "compact",
     "complete",

@@ -143,9 +143,10 @@ class RunLog:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Mark the run as complete; `summary` is kept in done.json."""
-        if not self.committed():
+        epochs = max(len(self.committed(view)) for view in VIEWS)
+        if not epochs:
             raise LetheError(f"{self.folder} has no committed epoch to finish")
-        files.write_json(self.folder / "done.json", {**summary, "epochs": len(self.committed())})
+        files.write_json(self.folder / "done.json", {**summary, "epochs": epochs})
 
 
 def check_manifest(manifest: Mapping[str, Any]) -> None:
