@@ -148,7 +148,7 @@ def test_recording_changes_no_weight(finished):
     run, folder = finished
     images, where = finetune.training_images(run), models.pick_device("cpu")
     data = training.Resident.of(images, where)
-    model = models.build_model(run.model, 62, 1, run.recipe, run.seeds.init, run.weights)
+    model = models.build_model(run.model, 62, 1, run.recipe, run.seeds.init, run.backbone)
     model = model.to(memory_format=torch.channels_last)
     optimizer = training.make_optimizer(model, run.recipe)
     training.warm_up_head(model, data, run.recipe, run.seeds)
@@ -221,7 +221,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
 
 def test_missing_or_foreign_weights_are_refused(tmp_path):
     recipe = find_recipe("quick", "test_resnet")
-    with pytest.raises(LetheError, match="no weights file 'nowhere'"):
+    with pytest.raises(LetheError, match="there is no weights file .*nowhere"):
         models.build_model("test_resnet", 62, 1, recipe, 0, str(tmp_path / "nowhere"))
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"nonsense")
@@ -229,7 +229,9 @@ def test_missing_or_foreign_weights_are_refused(tmp_path):
         models.build_model("test_resnet", 62, 1, recipe, 0, str(broken))
     small = dataclasses.replace(find_recipe("quick", "test_vit"), patch_size=4)
     with pytest.raises(LetheError, match="does not fit"):
-        models.build_model("test_vit", 62, 1, small, 0, "lethe")
+        models.build_model("test_vit", 62, 1, small, 0, plan("test_vit").backbone)
+    with pytest.raises(LetheError, match="lethe pretrain resnet18 --dataset glyphs"):
+        models.weights_file("resnet18", 48, "glyphs")
 
 
 def test_a_last_batch_of_one_joins_its_neighbour():

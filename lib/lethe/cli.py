@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich import print as show
 
+from lethe.cli_traces import traces_app
 from lethe.errors import LetheError
 
 app = typer.Typer(
@@ -18,7 +19,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Which training images does a network learn, and then lose again?",
 )
-traces_app = typer.Typer(no_args_is_help=True, help="Look at, check and pack captured traces.")
 data_app = typer.Typer(no_args_is_help=True, help="Build the data sets that Lethe ships.")
 app.add_typer(traces_app, name="traces")
 app.add_typer(data_app, name="data")
@@ -69,33 +69,63 @@ def typed_settings(pairs: list[str]) -> dict[str, int | float | bool]:
 
 @app.command()
 def capture(
-    dataset: Annotated[str, typer.Argument(help="Name of the data set, such as glyphs.")],
-    model: Annotated[str, typer.Option(help="timm name of the model.")] = "test_resnet",
+    dataset: Annotated[str, typer.Argument(help="Data set, such as glyphs; any name with --root.")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="timm name; may be repeated; default test_resnet.")
+    ] = None,
     preset: Annotated[str, typer.Option(help="quick, book or paper.")] = "quick",
     seeds: Annotated[str, typer.Option(help="Such as 0-9 or 0,2,5.")] = "0",
     out: Out = Path("runs"),
+    root: Root = None,
     weights: Annotated[
         str, typer.Option(help="lethe, timm, none or a safetensors file.")
     ] = "lethe",
     limit: Annotated[int, typer.Option(help="Training samples, drawn per seed; 0 = all.")] = 0,
+    views: Annotated[str, typer.Option(help="eval, train or eval,train.")] = "eval",
     hold: Annotated[
         list[str] | None, typer.Option(help="Hold one stream: order=0; may be repeated.")
     ] = None,
     setting: Annotated[
         list[str] | None, typer.Option("-s", help="Recipe setting: epochs=10.")
     ] = None,
+    pack: Annotated[
+        bool, typer.Option("--pack", help="Pack the seeds into stores that the pages can read.")
+    ] = False,
     device: Device = "auto",
     jobs: Annotated[int, typer.Option(help="Runs at a time; 0 = one a core (CPU), one (GPU).")] = 0,
 ) -> None:
     """Fine-tune and record every training sample at every epoch; resumes what is unfinished."""
-    from lethe.capture import capture_many, plan_run
+    from lethe.capture import capture_many, pack_runs, plan_run
 
-    held = {name: parse_seeds(text)[0] for name, text in parse_pairs(hold or []).items()}
-    settings = typed_settings(setting or [])
-    choices = {"preset": preset, "weights": weights, "limit": limit, "held": held, **settings}
-    runs = [plan_run(dataset, model, seed=seed, **choices) for seed in parse_seeds(seeds)]
+    choices = {
+        "preset": preset,
+        "weights": weights,
+        "limit": limit,
+        "views": views.split(","),
+        "root": str(root.resolve()) if root else "",
+        "held": {name: parse_seeds(text)[0] for name, text in parse_pairs(hold or []).items()},
+        **typed_settings(setting or []),
+    }
+    runs = [
+        plan_run(dataset, name, seed=seed, **choices)
+        for name in model or ["test_resnet"]
+        for seed in parse_seeds(seeds)
+    ]
     for folder in capture_many(runs, out, device, jobs):
         show(str(folder))
+    for store in pack_runs(runs, out) if pack else ():
+        show(f"packed: {store}")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Data set, such as octdl or cub200.")],
+    root: Root = None,
+) -> None:
+    """Download a data set, check it and unpack it; goes on where it was interrupted."""
+    from lethe.datasets.fetch import fetch as download
+
+    show(str(download(name, root)))
 
 
 @app.command()
@@ -141,44 +171,6 @@ def build_glyphs_command(
     from lethe.datasets.build_glyphs import build_glyphs
 
     build_glyphs(out, fonts)
-
-
-@traces_app.command("list")
-def list_command() -> None:
-    """Name the shipped trace stores."""
-    from lethe.traces import list_traces
-
-    for name in list_traces():
-        show(name)
-
-
-@traces_app.command("show")
-def show_command(store: Annotated[str, typer.Argument(help="Name or path of a store.")]) -> None:
-    """Print what a store holds."""
-    from lethe.traces import describe, open_traces
-
-    for key, value in describe(open_traces(store)).items():
-        show(f"{key}: {value}")
-
-
-@traces_app.command("verify")
-def verify_command(store: Annotated[Path, typer.Argument(help="Path of a store.")]) -> None:
-    """Check a store against its own hashes."""
-    from lethe.traces import verify_store
-
-    verify_store(store)
-    show(f"{store}: complete and unchanged")
-
-
-@traces_app.command("compact")
-def compact_command(
-    runs: Annotated[list[Path], typer.Argument(help="Finished run folders, one a seed.")],
-    out: Annotated[Path, typer.Option(help="The store to write, NAME.zarr.zip.")],
-) -> None:
-    """Pack the runs of several seeds into one store."""
-    from lethe.traces import compact
-
-    show(str(compact(sorted(runs), out)))
 
 
 @app.command()

@@ -1,16 +1,19 @@
 """The capture wing: fine-tune a network and keep what it knows of every sample, epoch by epoch.
 
-Training needs torch; names are loaded when first used, so that the random streams and the audit of
-a run folder work without it.
+Training needs torch; names are loaded when first used, so that the random streams, the audit of a
+run folder and the recorder for a loop of one's own work without it.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lethe.capture.finetune import Run, capture_run, plan_run
-    from lethe.capture.many import capture_many
+    from lethe.capture.finetune import capture_run
+    from lethe.capture.many import capture_many, pack_runs
+    from lethe.capture.own_loop import TraceRecorder
+    from lethe.capture.plan import Run, plan_run
     from lethe.capture.pretraining import pretrain
+    from lethe.capture.ranks import merge_ranks
     from lethe.capture.recipes import PRESETS, Recipe
     from lethe.capture.recorder import Recorder
 
@@ -19,16 +22,22 @@ __all__ = [
     "Recipe",
     "Recorder",
     "Run",
+    "TraceRecorder",
     "capture_many",
     "capture_run",
+    "merge_ranks",
+    "pack_runs",
     "plan_run",
     "pretrain",
 ]
 
 HOMES = {
-    "finetune": ("Run", "capture_run", "plan_run"),
-    "many": ("capture_many",),
+    "finetune": ("capture_run",),
+    "many": ("capture_many", "pack_runs"),
+    "own_loop": ("TraceRecorder",),
+    "plan": ("Run", "plan_run"),
     "pretraining": ("pretrain",),
+    "ranks": ("merge_ranks",),
     "recipes": ("PRESETS", "Recipe"),
     "recorder": ("Recorder",),
 }

@@ -51,7 +51,9 @@ def whole_numbers(values: Any, name: str, hint: str) -> Any:
     """
     if is_tensor(values):
         torch = sys.modules["torch"]
-        whole = not (values.is_floating_point() or values.is_complex() or values.dtype is torch.bool)
+        whole = not (
+            values.is_floating_point() or values.is_complex() or values.dtype is torch.bool
+        )
         kind = values.dtype
     else:
         values = as_numpy(values, name)

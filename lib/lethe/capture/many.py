@@ -15,7 +15,10 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from lethe.capture.finetune import Run, capture_run
+from lethe.capture.finetune import capture_run
+from lethe.capture.plan import Run
+from lethe.errors import LetheError
+from lethe.traces import compact, file_sha256, traces_folder
 
 
 def capture_many(runs: Sequence[Run], out: Path, device: str = "auto", jobs: int = 0) -> list[Path]:
@@ -31,6 +34,38 @@ def capture_many(runs: Sequence[Run], out: Path, device: str = "auto", jobs: int
         futures = [pool.submit(capture_run, run, out, device) for run in runs]
         watch(runs, out, futures)
     return [future.result() for future in futures]
+
+
+def pack_runs(runs: Sequence[Run], out: Path) -> list[Path]:
+    """Pack finished runs into DATASET-MODEL-PRESET.zarr.zip of the traces folder, one a model.
+
+    The train view goes to a store of its own, DATASET-MODEL-PRESET+train. LetheError if a store of
+    that name holds other traces.
+    """
+    stores = []
+    for name in dict.fromkeys(store_name(run) for run in runs):
+        folders = [out / run.name for run in runs if store_name(run) == name]
+        for view in runs[0].views:
+            file = f"{name}{'' if view == 'eval' else '+' + view}.zarr.zip"
+            stores.append(replace_if_equal(folders, traces_folder() / file, view))
+    return stores
+
+
+def store_name(run: Run) -> str:
+    """The name under which the pages find the traces of a run."""
+    return f"{run.dataset}-{run.model}-{run.preset}"
+
+
+def replace_if_equal(folders: Sequence[Path], store: Path, view: str) -> Path:
+    """Compact runs into a store that is new or already holds just these traces."""
+    fresh = compact(folders, store.with_name(f"packing-{store.name}"), view)
+    if store.exists() and file_sha256(store) != file_sha256(fresh):
+        fresh.unlink()
+        raise LetheError(
+            f"{store} holds other traces: move it away, or pack elsewhere with `lethe traces "
+            "compact`"
+        )
+    return fresh.replace(store)
 
 
 def default_jobs(device: str) -> int:

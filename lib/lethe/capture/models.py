@@ -93,7 +93,8 @@ def weights_file(name: str, pixels: int, task: str) -> Path:
     found = sorted(path.name for place in places for path in place.glob("*.safetensors"))
     raise LetheError(
         f"no weights file {file!r} (there are: {', '.join(found) or 'none'}): make it with "
-        f"'lethe pretrain {name} --dataset {task}', or use --weights timm, --weights none or a file"
+        f"'lethe pretrain {name} --dataset {task}' and the same --preset, or use --weights timm, "
+        "--weights none or a file"
     )
 
 

@@ -5,13 +5,17 @@ Any other name with a root is a folder of images of the user's own, or a CSV of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from lethe.datasets.cifar import load_cifar7, load_cifar10
 from lethe.datasets.class_folders import load_class_folders
+from lethe.datasets.cub200 import load_cub200
 from lethe.datasets.glyphs import load_glyphs
 from lethe.datasets.images import Images
+from lethe.datasets.octdl import load_octdl
+from lethe.datasets.tables import load_table
 from lethe.datasets.tiny_imagenet import load_tiny_imagenet
 from lethe.errors import LetheError, nearest
 
@@ -20,12 +24,18 @@ LOADERS: dict[str, Callable[..., Images]] = {
     "cifar10": load_cifar10,
     "cifar7": load_cifar7,
     "tiny-imagenet-200": load_tiny_imagenet,
+    "octdl": load_octdl,
+    "cub200": load_cub200,
 }
 
 
 def check_name(name: str, root: str = "") -> None:
-    """LetheError with the nearest name for an unknown data set; with a root any name is one."""
-    if name not in LOADERS and not root:
+    """LetheError for an unknown data set; with a root, any plain name is one of the user's."""
+    if name in LOADERS:
+        return
+    if root and not re.fullmatch(r"\w[\w.-]*", name):
+        raise LetheError(f"data set name {name!r}: use letters, digits, dots and hyphens only")
+    if not root:
         raise LetheError(
             f"unknown data set {name!r}: {nearest(name, LOADERS)}; for images of your own give "
             "--root, a folder with one folder a class or a CSV of path and label"
@@ -47,5 +57,5 @@ def load(name: str, split: str, pixels: int, root: Path | None = None) -> Images
     check_name(name, str(root or ""))
     if name in LOADERS:
         return LOADERS[name](root=root, split=split, pixels=pixels)
-    assert root is not None
-    return load_class_folders(Path(root), split, pixels, name)
+    read = load_class_folders if Path(root or "").is_dir() else load_table
+    return read(Path(root or ""), split, pixels, name)

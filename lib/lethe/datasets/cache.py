@@ -2,10 +2,11 @@
 
 Definition: an image is turned upright (EXIF), laid on white where it is transparent, made RGB, its
 short side resized to `pixels` (Pillow's antialiased bicubic filter on the full-size image) and its
-central square cut out: torchvision's Resize(pixels) and CenterCrop(pixels). The array is kept in
-`decoded` of the data sets' folder under a key of folder, names, sizes, times of change, `pixels`
-and decoder, and checked against its sha256 at each opening. Cost: 3 * pixels^2 bytes an image on
-disk; about 5 ms a core for a photograph of 500 x 375 once, then a second per gigabyte.
+central square cut out: torchvision's Resize(pixels) and CenterCrop(pixels). With `squeeze` the
+whole image is resized to the square instead, whatever its shape. The array is kept in `decoded` of
+the data sets' folder under a key of folder, names, sizes, times of change, `pixels` and decoder,
+and checked against its sha256 at each opening. Cost: 3 * pixels^2 bytes an image on disk; about
+5 ms a core for a photograph of 500 x 375 once, then a second per gigabyte.
 """
 
 import fcntl
@@ -31,7 +32,7 @@ VERSION = 1  # raise it when a decoded pixel changes
 LONGEST = 64  # longest side over shortest; more is a mistake and would fill the memory
 
 
-def decoded(root: Path, names: Sequence[str], pixels: int) -> np.ndarray:
+def decoded(root: Path, names: Sequence[str], pixels: int, *, squeeze: bool = False) -> np.ndarray:
     """Return uint8 [n, pixels, pixels, 3] of the image files `names` in `root`, in that order.
 
     Names are relative to `root`. The array is a read-only memory map. Raises LetheError for no
@@ -39,7 +40,7 @@ def decoded(root: Path, names: Sequence[str], pixels: int) -> np.ndarray:
     """
     if pixels < 1 or not len(names):
         raise LetheError(f"{root}: {len(names)} images of {pixels} pixels; give at least one")
-    key = _key(Path(root), names, pixels)
+    key = _key(Path(root), names, pixels, squeeze)
     folder = datasets_folder() / "decoded"
     make_folder(folder)
     path, shape = folder / f"{key}.npy", (len(names), pixels, pixels, 3)
@@ -47,19 +48,21 @@ def decoded(root: Path, names: Sequence[str], pixels: int) -> np.ndarray:
         found = _open(path, shape)
         if found is not None:
             return found
-        _build(path, shape, lambda n: decode(Path(root) / names[n], pixels))
+        _build(path, shape, lambda n: decode(Path(root) / names[n], pixels, squeeze))
         found = _open(path, shape)
     if found is None:
         raise LetheError(f"{path} changed while it was written; check the disk, then repeat")
     return found
 
 
-def decode(path: Path, pixels: int) -> np.ndarray:
+def decode(path: Path, pixels: int, squeeze: bool = False) -> np.ndarray:
     """Return an image file as uint8 [pixels, pixels, 3]; LetheError where it cannot be read."""
     try:
         with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            return np.asarray(_square(_rgb(upright), pixels))
+            upright = _rgb(ImageOps.exif_transpose(picture))
+            if squeeze:
+                return np.asarray(upright.resize((pixels, pixels), Image.Resampling.BICUBIC))
+            return np.asarray(_square(upright, pixels))
     except FileNotFoundError:
         raise LetheError(f"no image {path}; restore it or take it out of the list") from None
     except LetheError as error:
@@ -99,8 +102,8 @@ def _square(picture: Image.Image, pixels: int) -> Image.Image:
     return resized.crop((left, top, left + pixels, top + pixels))
 
 
-def _key(root: Path, names: Sequence[str], pixels: int) -> str:
-    about = [VERSION, PIL.__version__, str(root.resolve()), pixels]
+def _key(root: Path, names: Sequence[str], pixels: int, squeeze: bool) -> str:
+    about = [VERSION, PIL.__version__, str(root.resolve()), pixels, squeeze]
     digest = hashlib.sha256(json.dumps(about).encode())
     for name in names:
         try:

@@ -1,0 +1,96 @@
+"""The plan of a run: data set x model x recipe x seeds, nothing loaded yet.
+
+Run id = hash of the full configuration, so that the same command finds its folder again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lethe import datasets
+from lethe.capture import models, streams
+from lethe.capture.recipes import Recipe, Setting, find_recipe
+from lethe.errors import LetheError
+from lethe.traces import VIEWS, check_view
+
+
+@dataclass(frozen=True)
+class Run:
+    """Data set x model x recipe x seeds, nothing loaded yet."""
+
+    dataset: str
+    model: str
+    preset: str
+    recipe: Recipe
+    seed: int
+    seeds: streams.Seeds
+    weights: str = "lethe"
+    limit: int = 0  # training samples, drawn from stream `split`; 0 = all
+    views: tuple[str, ...] = ("eval",)
+    root: str = ""  # folder of the data set; empty = its usual place
+
+    def config(self) -> dict[str, object]:
+        """Everything that defines the run, as it stands in the manifest."""
+        return {
+            "dataset": self.dataset,
+            "model": self.model,
+            "preset": self.preset,
+            "recipe": self.recipe.as_dict(),
+            "seed": self.seed,
+            "seeds": self.seeds.as_dict(),
+            "weights": self.weights,
+            "limit": self.limit,
+            "views": list(self.views),
+        }
+
+    @property
+    def run_id(self) -> str:
+        """First 12 hex digits of the sha256 of the configuration."""
+        text = json.dumps(self.config(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        """The run's folder name."""
+        return f"{self.dataset}-{self.model}-{self.preset}-seed{self.seed}-{self.run_id}"
+
+    @property
+    def backbone(self) -> str:
+        """Where the backbone comes from: `timm`, `none` or a file."""
+        if self.weights != "lethe":
+            return self.weights
+        task = datasets.pretraining_task(self.dataset)
+        return str(models.weights_file(self.model, self.recipe.pixels, task))
+
+
+def plan_run(
+    dataset: str,
+    model: str,
+    *,
+    preset: str = "quick",
+    seed: int = 0,
+    weights: str = "lethe",
+    limit: int = 0,
+    views: Sequence[str] = ("eval",),
+    root: str = "",
+    held: dict[str, int] | None = None,
+    **settings: Setting,
+) -> Run:
+    """A run by name; `held` fixes single streams, `settings` change single recipe entries.
+
+    Raises LetheError for unknown names, with the nearest known one.
+    """
+    datasets.check_name(dataset, root)
+    recipe = find_recipe(preset, model, datasets.kind(dataset), **settings)
+    if limit < 0:
+        raise LetheError(f"limit must be 0 (all samples) or above, not {limit}")
+    for view in views:
+        check_view(view)
+    if not views:
+        raise LetheError("a run without a view records nothing: give eval, train or both")
+    seeds = streams.Seeds.of_run(seed, **(held or {}))
+    chosen = tuple(view for view in VIEWS if view in views)
+    return Run(dataset, model, preset, recipe, seed, seeds, weights, limit, chosen, root)

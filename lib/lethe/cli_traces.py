@@ -1,0 +1,61 @@
+"""The commands `lethe traces ...`: look at, check and pack captured traces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import print as show
+
+traces_app = typer.Typer(no_args_is_help=True, help="Look at, check and pack captured traces.")
+
+
+@traces_app.command("list")
+def list_command() -> None:
+    """Name the shipped trace stores."""
+    from lethe.traces import list_traces
+
+    for name in list_traces():
+        show(name)
+
+
+@traces_app.command("show")
+def show_command(store: Annotated[str, typer.Argument(help="Name or path of a store.")]) -> None:
+    """Print what a store holds."""
+    from lethe.traces import describe, open_traces
+
+    for key, value in describe(open_traces(store)).items():
+        show(f"{key}: {value}")
+
+
+@traces_app.command("verify")
+def verify_command(
+    paths: Annotated[list[Path], typer.Argument(help="Stores NAME.zarr.zip, or run folders.")],
+) -> None:
+    """Check stores against their hashes, and runs against all that can be computed again."""
+    from lethe.capture.verify import verify_run
+    from lethe.traces import verify_store
+
+    problems = 0
+    for path in paths:
+        if path.is_dir():
+            report = verify_run(path)
+            show("\n".join(report.lines()))
+            problems += len(report.problems)
+        else:
+            verify_store(path)
+            show(f"{path}: complete and unchanged")
+    raise typer.Exit(1 if problems else 0)
+
+
+@traces_app.command("compact")
+def compact_command(
+    runs: Annotated[list[Path], typer.Argument(help="Finished run folders, one a seed.")],
+    out: Annotated[Path, typer.Option(help="The store to write, NAME.zarr.zip.")],
+    view: Annotated[str, typer.Option(help="eval or train.")] = "eval",
+) -> None:
+    """Pack the runs of several seeds into one store."""
+    from lethe.traces import compact
+
+    show(str(compact(sorted(runs), out, view)))
