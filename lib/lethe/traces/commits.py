@@ -3,6 +3,7 @@
 Cost: one hash of about 75 kB per epoch of 6,200 samples.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,18 @@ def check_view(view: str) -> None:
 
 
 def is_finished(folder: Path | str) -> bool:
-    """Whether a run was carried to its end."""
-    return (Path(folder) / "done.json").is_file()
+    """Whether a run was carried to its end; LetheError if epochs of a finished run are lacking."""
+    folder = Path(folder)
+    if not (folder / "done.json").is_file():
+        return False
+    expected = files.read_json(folder / "done.json").get("epochs")
+    found = max(len(committed_epochs(folder, view)) for view in VIEWS)
+    if expected != found:
+        raise LetheError(
+            f"{folder} is not whole: done.json counts {expected} epochs, {found} are committed; "
+            "copy it again, or remove it and capture the run again"
+        )
+    return True
 
 
 def commit_path(folder: Path, view: str, epoch: int) -> Path:
@@ -28,15 +39,32 @@ def commit_path(folder: Path, view: str, epoch: int) -> Path:
 
 
 def committed_epochs(folder: Path, view: str) -> list[int]:
-    """The epochs that have a commit record, in order."""
+    """The epochs that have a commit record, in order; files of other names are not records."""
     check_view(view)
     names = (path.name for path in (folder / "epochs").glob(f"{view}-*.commit.json"))
-    return sorted(int(name.split(".")[0].removeprefix(f"{view}-")) for name in names)
+    found = (re.fullmatch(rf"{view}-(\d{{4}}|[1-9]\d{{4,}})\.commit\.json", name) for name in names)
+    return sorted(int(match[1]) for match in found if match)
+
+
+def check_no_gap(folder: Path, view: str) -> None:
+    """Raise LetheError naming the first epoch without a commit record before one that has it."""
+    epochs = committed_epochs(folder, view)
+    first = min(epochs[0], 1) if epochs and view == "train" else 0
+    for expected, epoch in enumerate(epochs, start=first):
+        if epoch != expected:
+            raise LetheError(
+                f"{commit_path(folder, view, expected)} is missing, though epoch {epoch} is "
+                "committed; copy it again, or remove the folder and capture the run again"
+            )
 
 
 def read_commit(folder: Path, view: str, epoch: int) -> dict[str, Any]:
     """Read a commit record; raises LetheError unless its files are there unchanged."""
     record = files.read_json(commit_path(folder, view, epoch))
+    if not all(isinstance(record.get(name), dict) for name in ("sha256", "hashes", "metrics")):
+        raise LetheError(
+            f"{commit_path(folder, view, epoch)} is no commit record; restore it or capture again"
+        )
     for name, sha256 in record["sha256"].items():
         path = folder / "epochs" / name
         if not path.is_file() or files.file_sha256(path) != sha256:

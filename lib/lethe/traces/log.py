@@ -21,6 +21,7 @@ from lethe.errors import LetheError
 from lethe.traces import epoch_files, files
 from lethe.traces.checks import VIEWS
 from lethe.traces.commits import (
+    check_no_gap,
     check_view,
     commit_path,
     committed_epochs,
@@ -47,6 +48,7 @@ def open_run(folder: Path | str, manifest: Mapping[str, Any], samples: pd.DataFr
     lock = files.lock(folder / "lock")
     try:
         if not (folder / "manifest.json").exists():
+            check_new(folder)
             files.write_atomically(folder / "samples.parquet", epoch_files.to_parquet(table))
             files.write_json(folder / "manifest.json", manifest)
         log = RunLog(folder, lock)
@@ -88,8 +90,9 @@ class RunLog:
         return committed_epochs(self.folder, view)
 
     def verify(self) -> None:
-        """Raise LetheError if a committed file is missing or has changed."""
+        """Raise LetheError if a committed file or record is missing or has changed."""
         for view in VIEWS:
+            check_no_gap(self.folder, view)
             for epoch in self.committed(view):
                 read_commit(self.folder, view, epoch)
 
@@ -147,6 +150,15 @@ class RunLog:
         if not epochs:
             raise LetheError(f"{self.folder} has no committed epoch to finish")
         files.write_json(self.folder / "done.json", {**summary, "epochs": epochs})
+
+
+def check_new(folder: Path) -> None:
+    """Raise LetheError if a folder without a manifest holds committed epochs."""
+    if any(committed_epochs(folder, view) for view in VIEWS):
+        raise LetheError(
+            f"{folder / 'manifest.json'} is missing, though epochs are committed; copy it again, "
+            "or choose another folder"
+        )
 
 
 def check_manifest(manifest: Mapping[str, Any]) -> None:

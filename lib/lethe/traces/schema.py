@@ -200,6 +200,15 @@ def describe(ds: xr.Dataset) -> dict[str, Any]:
         "classes": len(class_names(ds)),
         "test_accuracy": None if np.isnan(final).all() else float(np.nanmean(final)),
         "missing": int((ds["prediction"] == MISSING).sum()),
+        "training_seconds": _seconds_a_run(ds, "seconds"),
+        "clean_pass_seconds": _seconds_a_run(ds, "record_seconds"),
         "source": ds.encoding.get("source", ""),
         "sha256": ds.encoding.get("sha256", ""),
     }
+
+
+def _seconds_a_run(ds: xr.Dataset, name: str) -> float | None:
+    """Seconds of a metric summed over the epochs, mean over the seeds; None if not noted."""
+    if name not in ds or bool(ds[name].isnull().all()):
+        return None
+    return round(float(ds[name].sum("epoch").mean()), 1)
