@@ -6,7 +6,7 @@ central square cut out: torchvision's Resize(pixels) and CenterCrop(pixels). Wit
 whole image is resized to the square instead, whatever its shape. The array is kept in `decoded` of
 the data sets' folder under a key of folder, names, sizes, times of change, `pixels` and decoder,
 and checked against its sha256 at each opening. Cost: 3 * pixels^2 bytes an image on disk; about
-5 ms a core for a photograph of 500 x 375 once, then a second per gigabyte.
+3 ms a core for a photograph of 500 x 375 once, then a second per gigabyte.
 """
 
 import fcntl

@@ -86,7 +86,7 @@ TINY_IMAGENET = Source(
 CUB200 = Source(
     name="cub200",
     page="https://data.caltech.edu/records/65de6-vp158",
-    terms="photographs stay with their photographers; research only; cite Wah et al. (2011)",
+    terms="no licence stated, photographs from Flickr: look at the page; cite Wah et al. (2011)",
     parts=(
         Part(
             "CUB_200_2011.tgz",

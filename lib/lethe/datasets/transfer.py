@@ -49,34 +49,49 @@ def transfer(address: str, file: Path, size: int, sure: bool) -> None:
     one the address must stay encrypted, and only a version that the server names is continued.
     Raises NotTransferred when offline, refused, or broken off too often.
     """
-    failures = moved = 0
     with _progress() as progress:
         task = progress.add_task(file.name, total=size or None)
 
         def tell(done: int, total: int | None) -> None:
             progress.update(task, completed=done, total=total or size or None)
 
-        while True:
-            before = _length(part_of(file))
-            try:
-                if _ask(address, file, sure, tell):
-                    return discard(_state_file(file))
-                reason = f"{_host(address)} broke off"
-            except urllib.error.HTTPError as error:
-                error.close()
-                reason = f"{_host(address)} answered with HTTP {error.code}"
-                if error.code not in _PASSING:
-                    raise NotTransferred(reason) from None
-            except _BREAKS as error:
-                cause = getattr(error, "reason", None) or str(error) or type(error).__name__
-                reason = f"no connection to {_host(address)} ({cause})"
-                if isinstance(error, urllib.error.URLError) and not moved:
-                    raise NotTransferred(reason) from None
-            new = _length(part_of(file)) > before
-            moved, failures = moved or new, 0 if new else failures + 1
-            if failures == TRIES:
-                raise NotTransferred(reason)
-            time.sleep(PAUSE * 2**failures)
+        _persist(address, file, sure, tell)
+    discard(_state_file(file))
+
+
+def _persist(address: str, file: Path, sure: bool, tell: Tell) -> None:
+    """Try until the file is complete, or `TRIES` times in a row without a new byte."""
+    failures, moved = 0, False
+    while True:
+        before = _length(part_of(file))
+        reason = _try(address, file, sure, tell, moved)
+        if not reason:
+            return
+        new = _length(part_of(file)) > before
+        moved, failures = moved or new, 0 if new else failures + 1
+        if failures == TRIES:
+            raise NotTransferred(reason)
+        time.sleep(PAUSE * 2**failures)
+
+
+def _try(address: str, file: Path, sure: bool, tell: Tell, moved: bool) -> str:
+    """One try: why it broke off, or nothing when the file is complete.
+
+    Raises NotTransferred when another try is of no use: refused, or never connected at all.
+    """
+    try:
+        return "" if _ask(address, file, sure, tell) else f"{_host(address)} broke off"
+    except urllib.error.HTTPError as error:
+        error.close()
+        reason = f"{_host(address)} answered with HTTP {error.code}"
+        if error.code not in _PASSING:
+            raise NotTransferred(reason) from None
+    except _BREAKS as error:
+        cause = getattr(error, "reason", None) or str(error) or type(error).__name__
+        reason = f"no connection to {_host(address)} ({cause})"
+        if isinstance(error, urllib.error.URLError) and not moved:
+            raise NotTransferred(reason) from None
+    return reason
 
 
 def read_address(address: str) -> bytes:
@@ -92,21 +107,16 @@ def _ask(address: str, file: Path, sure: bool, tell: Tell) -> bool:
     """One request for what `FILE.part` lacks; True when it is complete."""
     part, state = part_of(file), _state(file, address)
     have = _length(part) if state["version"] or (sure and state["total"]) else 0
-    request = _request(address)
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-        if state["version"]:
-            request.add_header("If-Range", state["version"])
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+        answer = urllib.request.urlopen(_rest(address, have, state), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
         error.close()
-        if have == state["total"]:
-            return True
-        discard(part)
-        return False
+        if have != state["total"]:
+            discard(part)  # longer than the server's file
+            return False
+        return True
     with answer:
         _refuse(answer, address, sure)
         start, total = _span(answer)
@@ -119,6 +129,16 @@ def _ask(address: str, file: Path, sure: bool, tell: Tell) -> bool:
         write_json(_state_file(file), about)
         _copy(answer, part, start, total, tell)
     return total is None or _length(part) == total
+
+
+def _rest(address: str, have: int, state: dict[str, Any]) -> urllib.request.Request:
+    """The request for everything from byte `have` on, of the version that is here."""
+    request = _request(address)
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+        if state["version"]:
+            request.add_header("If-Range", state["version"])
+    return request
 
 
 def _copy(answer: Any, part: Path, start: int, total: int | None, tell: Tell) -> None:
