@@ -179,3 +179,21 @@ def test_missing_predictions_are_refused():
     broken = ds.assign(prediction=(ds.prediction.dims, prediction))
     with pytest.raises(LetheError, match="missing"):
         scores.score(broken, "forgetting_events")
+
+
+def test_scores_of_the_train_view_count_from_epoch_1():
+    rng = np.random.default_rng(0)
+    prediction = rng.integers(0, 3, (2, 5, 40)).astype(np.int16)
+    floats = {name: rng.random((2, 5, 40)) for name in ("loss", "margin", "error_l2")}
+    label = rng.integers(0, 3, 40)
+    both = [
+        traces.from_arrays(prediction, label, epochs=epochs, view=view, **floats)
+        for view, epochs in (("eval", range(5)), ("train", range(1, 6)))
+    ]
+    first = [scores.score(ds, "first_learned") for ds in both]
+    np.testing.assert_array_equal(first[0] + 1, first[1])
+    one = scores.score(both[1], "el2n_epoch_1")
+    np.testing.assert_array_equal(one, both[1].error_l2.sel(epoch=1))
+    with pytest.raises(LetheError, match="warm-up loss is taken at epoch 0; these traces"):
+        scores.score(both[1], "warmup_loss")
+    assert set(scores.SCORES) - set(scores.all_scores(both[1])) == {"warmup_loss"}

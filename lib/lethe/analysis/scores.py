@@ -109,13 +109,17 @@ def final_loss(loss: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Score:
-    """A named score; compute maps `needs` (correct or a trace variable) to [seed, sample]."""
+    """A named score; compute maps `needs` (correct or a trace variable) to [seed, sample].
+
+    `at`: the one epoch that it looks at, for scores of a single epoch.
+    """
 
     name: str
     title: str
     direction: int
     needs: str
     compute: Callable[[np.ndarray], np.ndarray]
+    at: int | None = None
 
 
 _TABLE = [
@@ -138,10 +142,10 @@ _TABLE = [
         lambda correct: decay_rate(correct, "shrunken"),
     ),
     Score("aum", "area under the margin", -1, "margin", aum),
-    Score("el2n_epoch_1", "EL2N at epoch 1", 1, "error_l2", lambda error: el2n(error, 1)),
+    Score("el2n_epoch_1", "EL2N at epoch 1", 1, "error_l2", lambda error: el2n(error, 0), at=1),
     Score("confidence", "mean confidence", -1, "loss", confidence),
     Score("variability", "variability of confidence", 1, "loss", variability),
-    Score("warmup_loss", "warm-up loss", 1, "loss", warmup_loss),
+    Score("warmup_loss", "warm-up loss", 1, "loss", warmup_loss, at=0),
     Score("final_loss", "final loss", 1, "loss", final_loss),
 ]
 SCORES: dict[str, Score] = {entry.name: entry for entry in _TABLE}
@@ -151,16 +155,30 @@ def score(ds: xr.Dataset, name: str) -> xr.DataArray:
     """Compute a named score from an opened trace.
 
     Returns float [seed, sample] with attributes direction and title.
-    Raises LetheError for an unknown name, naming the nearest.
+    Raises LetheError for an unknown name, naming the nearest, and for an epoch that is not there.
     """
     if name not in SCORES:
         raise LetheError(f"unknown score {name!r}: {nearest(name, SCORES)}")
-    entry = SCORES[name]
+    entry, first = SCORES[name], int(ds["epoch"][0])
     source = traces.correct(ds) if entry.needs == "correct" else ds[entry.needs]
+    if entry.at is not None:
+        if not has_epoch(ds, entry):
+            raise LetheError(
+                f"{entry.title} is taken at epoch {entry.at}; these traces (view "
+                f"{ds.attrs.get('view', 'eval')!r}) have epochs {first} to {int(ds['epoch'][-1])}"
+            )
+        source = source.isel(epoch=[entry.at - first])
     values = entry.compute(source.transpose(*DIMS).values)
+    if name == "first_learned":
+        values = values + first  # the train view begins with epoch 1
     attrs = {"direction": entry.direction, "title": entry.title}
     coords = {"seed": ds["seed"], "sample": ds["sample"]}
     return xr.DataArray(values, coords, ("seed", "sample"), name=name, attrs=attrs)
+
+
+def has_epoch(ds: xr.Dataset, entry: Score) -> bool:
+    """Whether the traces have the one epoch that a score looks at, if it looks at one."""
+    return entry.at is None or entry.at in ds["epoch"].values
 
 
 def harder(scored: xr.DataArray) -> xr.DataArray:
@@ -172,5 +190,5 @@ def harder(scored: xr.DataArray) -> xr.DataArray:
 
 
 def all_scores(ds: xr.Dataset) -> xr.Dataset:
-    """Every score of SCORES as one Dataset with dims (seed, sample)."""
-    return xr.Dataset({name: score(ds, name) for name in SCORES})
+    """Every score whose epoch is there as one Dataset with dims (seed, sample)."""
+    return xr.Dataset({name: score(ds, name) for name in SCORES if has_epoch(ds, SCORES[name])})

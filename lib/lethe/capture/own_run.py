@@ -7,7 +7,6 @@ Cost: opening checks the hash of every committed epoch, about 1 ms each.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -49,7 +48,7 @@ def open_own_run(
     try:
         return log, first_epoch(log, config["view"], start)
     except BaseException:
-        give_back(log)
+        log.close()
         raise
 
 
@@ -106,10 +105,3 @@ def first_epoch(log: RunLog, view: str, start: int | None) -> int:
     for epoch in reversed([epoch for epoch in done if epoch >= start]):
         commit_path(log.folder, view, epoch).unlink()
     return start
-
-
-def give_back(log: RunLog) -> None:
-    """Close a log; its lock is undone first, for forked loader workers hold a copy of the file."""
-    if not log._lock.closed:
-        fcntl.flock(log._lock, fcntl.LOCK_UN)
-    log.close()

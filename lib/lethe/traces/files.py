@@ -105,3 +105,10 @@ def lock(path: Path) -> IO[bytes]:
             f"{path.parent} is being written by another process; wait for it or choose another"
         ) from None
     return file
+
+
+def unlock(file: IO[bytes]) -> None:
+    """Give a lock back. It is undone first: a forked process may hold a copy of the open file."""
+    if not file.closed:
+        fcntl.flock(file, fcntl.LOCK_UN)
+    file.close()

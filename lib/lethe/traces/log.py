@@ -83,7 +83,7 @@ class RunLog:
 
     def close(self) -> None:
         """Give the lock back; a closed log writes no more."""
-        self._lock.close()
+        files.unlock(self._lock)
 
     def committed(self, view: str = "eval") -> list[int]:
         """The epochs of a view that have a commit record, in order."""
