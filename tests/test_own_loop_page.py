@@ -229,15 +229,14 @@ def commands() -> list[list[str]]:
     return [shlex.split(line) for line in PAGE.splitlines() if line.startswith("lethe ")]
 
 
-def test_the_clean_view_is_packed_by_the_command_of_the_page(yours, monkeypatch):
+def test_runs_are_packed_by_the_command_of_the_page(yours, monkeypatch):
     run("PyTorch", yours)
-    run("The clean view", yours)
     (pack,) = [words for words in commands() if words[:3] == ["lethe", "traces", "compact"]]
     words = [path for word in pack[1:] for path in (sorted(map(str, Path().glob(word))) or [word])]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     ds = traces.open_traces("data/traces/pets-mynet-own.zarr.zip")
-    assert (ds.attrs["view"], ds.sizes["sample"]) == ("eval", IMAGES)
+    assert (ds.attrs["view"], ds.sizes["sample"]) == ("train", IMAGES)
 
 
 def test_the_rerun_command_names_a_page_and_its_parameters():

@@ -34,18 +34,13 @@ def verify_command(
     paths: Annotated[list[Path], typer.Argument(help="Stores NAME.zarr.zip, or run folders.")],
 ) -> None:
     """Check stores against their hashes, and runs against all that can be computed again."""
-    from lethe.capture.verify import verify_run
-    from lethe.traces import verify_store
+    from lethe.capture.verify import verify_run, verify_traces
 
     problems = 0
     for path in paths:
-        if path.is_dir():
-            report = verify_run(path)
-            show("\n".join(report.lines()))
-            problems += len(report.problems)
-        else:
-            verify_store(path)
-            show(f"{path}: complete and unchanged")
+        report = verify_run(path) if path.is_dir() else verify_traces(path)
+        show("\n".join(report.lines()))
+        problems += len(report.problems)
     raise typer.Exit(1 if problems else 0)
 
 

@@ -22,7 +22,9 @@ from lethe.capture import audit, environment, models, state, streams, training
 from lethe.capture.plan import Run
 from lethe.capture.recorder import Recorder
 from lethe.datasets.images import Images
+from lethe.errors import LetheError
 from lethe.traces import RunLog, file_sha256, is_finished, open_run
+from lethe.traces.commits import first_difference, read_commit
 
 # columns that say where an image is stored or came from; the data set itself keeps them
 LEFT_OUT = ["label", "split", "sheet", "tile", "package", "package_version", "licence"]
@@ -58,6 +60,7 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
     """
     folder = Path(out) / run.name
     if is_finished(folder):
+        state.drop_checkpoints(folder, keep=None)  # left if a kill came right after done.json
         return folder
     where = models.pick_device(device)
     torch.set_num_threads(threads)
@@ -75,6 +78,8 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
         "environment": environment.describe(where, threads),
     }
     with open_run(folder, manifest, sample_table(images)) as log:
+        if is_finished(folder):  # by another process, since the look above
+            return folder
         environment.check_same(log.manifest["environment"], manifest["environment"], folder)
         fine_tune(run, log, training.Resident.of(images, where), training.Resident.of(test, where))
     return folder
@@ -143,6 +148,17 @@ class Session:
             "optimizer": state.digest(moments.items()),
         }
 
+    def check_resumed(self, epoch: int) -> None:
+        """LetheError unless the loaded state is the one that the epoch was committed with."""
+        record = read_commit(self.log.folder, self.run.views[0], epoch)
+        difference = first_difference(record["hashes"], self.hashes(epoch), "hashes")
+        if difference:
+            file = state.checkpoint_file(self.log.folder, epoch)
+            raise LetheError(
+                f"{file} is not the state of committed epoch {epoch} ({difference}): copy it "
+                f"again, or remove {self.log.folder} to start over"
+            )
+
 
 def fine_tune(run: Run, log: RunLog, data: training.Resident, test: training.Resident) -> None:
     """From the last committed epoch, or from head warm-up, to the last epoch."""
@@ -158,6 +174,7 @@ def fine_tune(run: Run, log: RunLog, data: training.Resident, test: training.Res
         session.commit(0, {}, {"seconds": time.perf_counter() - begun})
     else:
         state.load_checkpoint(log.folder, done, model, optimizer)
+        session.check_resumed(done)
     for epoch in range(1 + (done or 0), run.recipe.epochs + 1):
         session.train(epoch)
     finish(log, model)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -29,11 +30,27 @@ def capture_many(runs: Sequence[Run], out: Path, device: str = "auto", jobs: int
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        min(jobs or default_jobs(device), len(runs)), mp_context=context
+        min(jobs or default_jobs(device), len(runs)),
+        mp_context=context,
+        initializer=end_with_parent,
     ) as pool:
         futures = [pool.submit(capture_run, run, out, device) for run in runs]
         watch(runs, out, futures)
     return [future.result() for future in futures]
+
+
+def end_with_parent() -> None:
+    """Let this worker die when its parent is killed: it would write on, and hold the run's lock
+    against the same command given again.
+    """
+    parent = multiprocessing.parent_process()
+    if parent:
+
+        def wait_and_die() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait_and_die, daemon=True).start()
 
 
 def pack_runs(runs: Sequence[Run], out: Path) -> list[Path]:

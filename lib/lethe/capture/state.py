@@ -8,17 +8,17 @@ are pure functions of the epoch.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lethe.errors import LetheError
+from lethe.traces.files import discard, write_atomically
 
 
 def checkpoint_file(folder: Path, epoch: int) -> Path:
@@ -38,21 +38,13 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 def write_tensors(
     tensors: dict[str, Tensor], file: Path, metadata: dict[str, str] | None = None
 ) -> None:
-    """Write a safetensors file so that it exists whole or not at all."""
-    unfinished = file.with_suffix(".tmp")
-    try:
-        save_file(
-            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-            unfinished,
-            metadata,
-        )
-        with open(unfinished, "rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(unfinished, file)
-    except (OSError, SafetensorError) as error:
-        raise LetheError(
-            f"cannot write {file}: {error}; free some space or choose another --out"
-        ) from None
+    """Write a safetensors file so that it exists whole or not at all.
+
+    As bytes: safetensors' own `save_file` leaves a temporary file of a random name when killed, and
+    files that only their owner can read.
+    """
+    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    write_atomically(file, save(plain, metadata))
 
 
 def save_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optimizer) -> None:
@@ -70,7 +62,12 @@ def load_checkpoint(folder: Path, epoch: int, model: nn.Module, optimizer: Optim
             f"{file} is missing: the run cannot go on from epoch {epoch}; "
             f"remove {folder} to start over"
         )
-    tensors = load_file(file)
+    try:
+        tensors = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise LetheError(
+            f"{file} cannot be read ({error}): copy it again, or remove {folder} to start over"
+        ) from None
     model.load_state_dict(
         {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
     )
@@ -96,7 +93,7 @@ def drop_checkpoints(folder: Path, keep: int | None) -> None:
     """Remove all checkpoints but that of epoch `keep`; with None all of them."""
     for file in folder.glob("checkpoint-*.safetensors"):
         if keep is None or file != checkpoint_file(folder, keep):
-            file.unlink()
+            discard(file)
 
 
 def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
