@@ -49,6 +49,11 @@ def finish(target, *args, **choices) -> int:
     return child.exitcode
 
 
+def capture_sparse(out: Path, **choices) -> None:
+    """Capture with few checkpoints, so that a resume has committed epochs to repeat."""
+    capture(out, every=0.5, **choices)
+
+
 def capture_killed(out: Path, operation: str, number: int, choices: dict) -> None:
     """Capture, and be killed at the given file operation, counted from 1 (0 = count them all)."""
     count = 0

@@ -221,7 +221,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
 
 def test_missing_or_foreign_weights_are_refused(tmp_path):
     recipe = find_recipe("quick", "test_resnet")
-    with pytest.raises(LetheError, match="there is no weights file .*nowhere"):
+    with pytest.raises(LetheError, match=r"there is no weights file .*nowhere"):
         models.build_model("test_resnet", 62, 1, recipe, 0, str(tmp_path / "nowhere"))
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"nonsense")

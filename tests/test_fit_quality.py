@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lethe.analysis import curves, fit_quality
+from lethe.errors import LetheError
 
 
 def two_models(seeds: int = 6, samples: int = 150) -> list[np.ndarray]:
@@ -122,3 +123,52 @@ def test_steady_lapses_recover_the_process():
     never, share = curves.steady_lapses(np.zeros((2, 5, 3), bool))
     np.testing.assert_array_equal(never, 0)
     assert share == 0
+
+
+def correct_of(process: str, samples: int = 400) -> np.ndarray:
+    """Bits [seed, epoch, sample] of a process; a tenth of the samples is never learned."""
+    rng = np.random.default_rng(5)
+    first = np.where(np.arange(samples) % 10 == 0, np.nan, 0.0)
+    rate = np.exp(rng.normal(np.log(0.08), 0.8, samples))
+    return curves.simulate_correct(rng, rate, 25, 3, process, first)
+
+
+@pytest.mark.parametrize("world", fit_quality.WORLDS)
+def test_a_copy_is_of_the_same_samples_and_starts_right(world):
+    correct = correct_of("lapse_relearn")
+    real = curves.retention_traces(correct)[0]
+    copy = fit_quality.copy_of_world(correct, world, np.random.default_rng(0))
+    assert copy.shape == real.shape
+    np.testing.assert_array_equal(np.isnan(copy), np.isnan(real))
+    assert np.nanmin(copy[..., 0]) == 1
+    assert not np.array_equal(copy, real, equal_nan=True)
+
+
+def test_shuffled_epochs_keep_how_often_a_sample_is_wrong():
+    correct = correct_of("permanent_drop")
+    copy = fit_quality.copy_of_world(correct, "null", np.random.default_rng(0))
+    real = curves.retention_traces(correct)[0]
+    np.testing.assert_array_equal((copy == 0).sum(-1), (real == 0).sum(-1))
+
+
+def test_each_process_is_at_home_in_its_own_world():
+    for process, world in (("independent", "ceiling"), ("lapse_relearn", "lapses")):
+        correct, rng = correct_of(process), np.random.default_rng(1)
+        real = fit_quality.mean_r2(curves.retention_traces(correct)[0])["excluded"]
+        away = {w: fit_quality.world_r2(correct, w, rng, 2)["excluded"] for w in ("null", world)}
+        assert real == pytest.approx(away[world], abs=0.06)
+        assert abs(real - away[world]) < abs(real - away["null"])
+
+
+def test_means_over_copies_are_means():
+    correct = correct_of("lapse_relearn", 100)
+    rng = np.random.default_rng(2)
+    one = [fit_quality.world_r2(correct, "null", rng) for _ in range(3)]
+    three = fit_quality.world_r2(correct, "null", np.random.default_rng(2), 3)
+    for name, value in three.items():
+        assert value == pytest.approx(np.mean([copy[name] for copy in one]))
+
+
+def test_an_unknown_world_is_refused():
+    with pytest.raises(LetheError, match="unknown world 'nul'; did you mean 'null'"):
+        fit_quality.copy_of_world(correct_of("independent", 20), "nul", np.random.default_rng(0))

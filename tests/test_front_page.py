@@ -1,4 +1,4 @@
-"""The front page's five numbers, computed again from the shipped traces with numpy and scipy alone.
+"""The front page's numbers, computed again from the shipped traces with numpy and scipy alone.
 
 The numbers are read from the printed results that the page's twin keeps (and nbval compares with a
 fresh run). Nothing of `lethe.analysis` is used here: every definition is written out once more.
@@ -18,16 +18,21 @@ from scipy.stats import rankdata, spearmanr
 from lethe.traces import open_traces
 
 TWIN = Path(__file__).parents[1] / "notebooks" / "at_a_glance.ipynb"
-FIRST, SECOND = "glyphs-test_resnet-quick", "glyphs-test_vit-quick"
+DATASETS = ("glyphs", "cifar7")
+both = pytest.mark.parametrize("dataset", DATASETS)
 
 
 @cache
-def printed() -> dict[str, float]:
+def printed() -> dict[tuple[str, str], float]:
+    """What the twin prints by finding and data set."""
     cells = nbformat.read(TWIN, as_version=4).cells
     text = "".join(out.text for cell in cells for out in cell.get("outputs", []))
-    return {
-        name: float(value) for name, value in re.findall(r"^(finding_\d)\S+ +(\S+)", text, re.M)
-    }
+    lines = re.findall(r"^(finding_\d)\S+ +(\S+) +(\S+)", text, re.M)
+    return {(name, dataset): float(value) for name, dataset, value in lines}
+
+
+def stores(dataset: str) -> tuple[str, str]:
+    return f"{dataset}-test_resnet-quick", f"{dataset}-test_vit-quick"
 
 
 @cache
@@ -95,33 +100,45 @@ def expected_overlap(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> 
     return float(np.mean(draws))
 
 
-def test_finding_1_overlap_between_two_networks():
-    rng = np.random.default_rng(0)
-    pairs = [expected_overlap(x, y, rng) for x in events(FIRST) for y in events(SECOND)]
-    assert np.mean(pairs) == pytest.approx(printed()["finding_1"], abs=0.0075)
+def test_the_front_page_shows_every_finding_on_both_data_sets():
+    assert sorted(printed()) == sorted((f"finding_{k}", d) for k in range(1, 6) for d in DATASETS)
 
 
-def test_finding_2_gap_in_fit_quality():
-    gap = np.nanmean(fits(SECOND)[1], axis=1).mean() - np.nanmean(fits(FIRST)[1], axis=1).mean()
-    assert gap == pytest.approx(printed()["finding_2"], abs=0.001)
+@both
+def test_finding_1_overlap_between_two_networks(dataset):
+    rng, (first, second) = np.random.default_rng(0), stores(dataset)
+    pairs = [expected_overlap(x, y, rng) for x in events(first) for y in events(second)]
+    assert np.mean(pairs) == pytest.approx(printed()["finding_1", dataset], abs=0.0075)
 
 
-def test_finding_3_rank_correlation_over_seeds():
-    assert mean_over_pairs(fits(FIRST)[0]) == pytest.approx(printed()["finding_3"], abs=0.006)
+@both
+def test_finding_2_gap_in_fit_quality(dataset):
+    first, second = (np.nanmean(fits(store)[1], axis=1).mean() for store in stores(dataset))
+    assert second - first == pytest.approx(printed()["finding_2", dataset], abs=0.001)
 
 
-def test_finding_4_rank_correlation_of_class_means():
-    _, _, label = answers(FIRST)
+@both
+def test_finding_3_rank_correlation_over_seeds(dataset):
+    rho = mean_over_pairs(fits(stores(dataset)[0])[0])
+    assert rho == pytest.approx(printed()["finding_3", dataset], abs=0.006)
+
+
+@both
+def test_finding_4_rank_correlation_of_class_means(dataset):
+    first = stores(dataset)[0]
+    _, _, label = answers(first)
     classes = np.unique(label)
-    means = np.stack([np.nanmean(events(FIRST)[:, label == k], axis=1) for k in classes], axis=1)
-    assert mean_over_pairs(means) == pytest.approx(printed()["finding_4"], abs=0.006)
+    means = np.stack([np.nanmean(events(first)[:, label == k], axis=1) for k in classes], axis=1)
+    assert mean_over_pairs(means) == pytest.approx(printed()["finding_4", dataset], abs=0.006)
 
 
-def test_finding_5_early_loss_and_decay_rate():
-    _, early, _ = answers(FIRST)
-    rows = zip(early, fits(FIRST)[0])
+@both
+def test_finding_5_early_loss_and_decay_rate(dataset):
+    first = stores(dataset)[0]
+    _, early, _ = answers(first)
+    rows = zip(early, fits(first)[0])
     rho = np.mean([spearmanr(x, y, nan_policy="omit").statistic for x, y in rows])
-    assert rho == pytest.approx(printed()["finding_5"], abs=0.006)
+    assert rho == pytest.approx(printed()["finding_5", dataset], abs=0.006)
 
 
 def test_ranks_here_are_mid_ranks():

@@ -33,14 +33,15 @@ CHECKED = "nbval-check-output"
 OTHER = {
     "at_a_glance": {"glyphs": "40"},
     "finding_1_architecture_overlap": {"top_fraction": "0.2", "bootstrap": "20", "draws": "20"},
-    "finding_2_curve_fit": {"window": "3", "draws": "20", "null_draws": "2"},
+    "finding_2_curve_fit": {"dataset": "cifar7", "beside": "glyphs", "window": "3", "draws": "20"},
     "finding_3_seed_stability": {"score": "forgetting_events", "bootstrap": "12"},
     "finding_4_classes": {"show": "4", "bootstrap": "20", "ceiling_draws": "2"},
-    "finding_5_early_loss": {"target": "forgetting_events", "draws": "20", "null_draws": "9"},
+    "finding_5_early_loss": {"target": "forgetting_events", "beside": "", "null_draws": "9"},
     "forgetting_curves": {"simulated_samples": "300", "simulated_epochs": "21"},
     "glyphs": {"split": "test", "typefaces": "5"},
+    "photographs": {"shown": "6", "bootstrap": "20"},
     "quickstart": {"model": "test_vit", "limit": "200", "epochs": "3"},
-    "traces": {"seed": "1", "rows": "60", "bootstrap": "20"},
+    "traces": {"dataset": "cifar7", "seed": "1", "rows": "60", "bootstrap": "20"},
 }
 """Parameters, other than the defaults and small, with which each page must also run."""
 
@@ -54,6 +55,7 @@ ANATOMY = [
     r"^## What the paper reports$",
     r"^## The number\b",
     r"^## Verdict$",
+    r"^## Does it hold on a second data set\?$",
     r"^## Does it survive other choices\?$",
     r"^## Limits$",
     r"^## Exercises$",
@@ -79,7 +81,8 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 
 
 def test_there_are_notebooks():
-    assert {FRONT, "quickstart", "traces", "glyphs", "forgetting_curves"} <= set(PAGES)
+    others = {"quickstart", "traces", "glyphs", "photographs", "forgetting_curves"}
+    assert {FRONT} | others <= set(PAGES)
     assert len(FINDINGS) == 5
     assert set(OTHER) == set(PAGES), "every page needs an entry in OTHER"
 
@@ -173,6 +176,20 @@ def test_a_finding_has_exercises_with_folded_solutions_and_checks(name):
     asserts = [[node for node in tree if isinstance(node, ast.Assert)] for tree in trees]
     assert len(list(filter(None, asserts))) >= 2, "two exercises have an answer that can be checked"
     assert any(node.msg for nodes in asserts for node in nodes), "checks that give no hint"
+
+
+@pytest.mark.parametrize("name", FINDINGS)
+def test_a_finding_takes_any_data_set_and_shows_a_second(name):
+    source = tagged(page(name), "parameters")[0].source
+    lines = source.splitlines()[:4]
+    assert [line.split(":")[0] for line in lines] == ["dataset", "beside", "models", "preset"]
+    assert [line.split("=")[1].split("#")[0].strip() for line in lines] == [
+        '"glyphs"',
+        '"cifar7"',
+        '["test_resnet", "test_vit"]',
+        '"quick"',
+    ]
+    assert re.search(r"OCTDL|CUB", prose(name)), "the paper's data sets are not named"
 
 
 @pytest.mark.parametrize("name", PAGES)

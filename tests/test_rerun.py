@@ -73,15 +73,36 @@ book.finish(page)
 """
 )
 
+FINDING = (
+    HEADER
+    + """
+# %% tags=["parameters"]
+dataset: str = "zoo"  # data set
+beside: str = ""  # second data set; empty for none
+models: list[str] = ["tiny", "small"]  # two networks
+preset: str = "quick"  # preset
+
+# %%
+from lethe.pages import book, stores
+page = book.start("finding", dict(dataset=dataset, beside=beside, models=models, preset=preset))
+pair = stores.open_pair(page, dataset, models, preset)
+second = stores.open_beside(page, beside, dataset, models, preset)
+book.finish(page)
+"""
+)
+
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A checkout with one page and one trace store."""
+    """A checkout with two pages and two trace stores."""
     root = tmp_path_factory.mktemp("checkout")
     (root / "notebooks").mkdir()
     (root / "notebooks" / "tiny.py").write_text(PAGE)
     run = capture(root / "run")
     traces.compact([run], root / "data" / "traces" / "zoo-tiny-quick.zarr.zip")
+    (root / "notebooks" / "finding.py").write_text(FINDING)
+    other = capture(root / "other", model="small")
+    traces.compact([other], root / "data" / "traces" / "zoo-small-quick.zarr.zip")
     return root
 
 
@@ -162,6 +183,51 @@ def test_bad_parameters_are_refused_before_anything_runs(given, message, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"dataset": "zooo"}, "dataset 'zooo' has no traces; did you mean 'zoo'"),
+        ({"models": "tiny,smal"}, "models: 'smal' has no traces on .*did you mean 'small'"),
+        ({"preset": "quik"}, "preset 'quik' has no traces on .*did you mean 'quick'"),
+        ({"beside": "cifar7"}, "beside 'cifar7' has no traces; .*an empty beside shows one"),
+        ({"models": "tiny"}, "models are two networks, not 1"),
+        ({"models": "tiny,tiny"}, "models names 'tiny' twice"),
+        ({"models": "a.zarr.zip,tiny"}, "models: there is no trace store a.zarr.zip"),
+    ],
+)
+def test_what_was_never_captured_is_refused_before_anything_runs(given, message, tmp_path):
+    with pytest.raises(LetheError, match=message) as error:
+        rerun.rerun("finding", given, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_defaults_that_were_never_captured_are_refused_too(tmp_path, checkout, monkeypatch):
+    only = tmp_path / "data" / "traces"
+    only.mkdir(parents=True)
+    shutil.copy(checkout / "data/traces/zoo-tiny-quick.zarr.zip", only)
+    monkeypatch.setenv("LETHE_DATA", str(tmp_path / "data"))
+    with pytest.raises(LetheError, match=r"'small' has no traces .*known: tiny"):
+        rerun.rerun("finding", {}, tmp_path / "out")
+
+
+def test_stores_of_a_pair_may_be_given_by_path(checkout, tmp_path, monkeypatch):
+    shutil.copy(checkout / "data/traces/zoo-tiny-quick.zarr.zip", tmp_path / "mine.zarr.zip")
+    monkeypatch.chdir(tmp_path)
+    known = parameters.read_parameters(_notebook(checkout, tmp_path, "finding"))
+    given = {"models": "mine.zarr.zip,small", "beside": "zooo"}  # a file has nothing beside it
+    values = parameters.check_values("finding", known, given)
+    assert values["models"] == [str(tmp_path / "mine.zarr.zip"), "small"]
+
+
+def test_plain_papermill_gives_the_same_error(tmp_path, checkout):
+    source = _notebook(checkout, tmp_path, "finding")
+    command = [sys.executable, "-m", "papermill", str(source), str(tmp_path / "out.ipynb")]
+    done = subprocess.run([*command, "-p", "models", "tiny,smal"], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "models: 'smal' has no traces on dataset 'zoo'" in done.stderr
+
+
 def test_an_unknown_page_gets_the_nearest_one(tmp_path):
     with pytest.raises(LetheError, match="unknown page 'tinny'; did you mean 'tiny'"):
         rerun.rerun("tinny", {}, tmp_path)
@@ -188,7 +254,7 @@ def test_describe_lists_every_parameter():
     assert len(lines) == 9
     assert lines[1] == "top_fraction (float, 0.1): share of the images in the top set"
     assert "cuts (list of float, [0.1, 0.2])" in lines[7]
-    assert rerun.list_pages() == ["tiny"]
+    assert rerun.list_pages() == ["finding", "tiny"]
 
 
 def test_plain_papermill_stops_at_unknown_traces(tmp_path, checkout):
@@ -210,9 +276,9 @@ def test_a_store_may_be_given_by_path(checkout, tmp_path, monkeypatch):
     assert values == {"traces_a": str(tmp_path / "mine.zarr.zip")}
 
 
-def _notebook(checkout: Path, folder: Path) -> Path:
-    nbformat.write(jupytext.read(checkout / "notebooks" / "tiny.py"), folder / "tiny.ipynb")
-    return folder / "tiny.ipynb"
+def _notebook(checkout: Path, folder: Path, name: str = "tiny") -> Path:
+    nbformat.write(jupytext.read(checkout / "notebooks" / f"{name}.py"), folder / f"{name}.ipynb")
+    return folder / f"{name}.ipynb"
 
 
 def test_parameters_are_those_papermill_sees(checkout, tmp_path):

@@ -135,10 +135,6 @@ DAMAGES = {
         lambda run: (run / "weights.safetensors").unlink(),
         "weights.safetensors: final files by hash is missing",
     ),
-    "no checkpoint": (
-        lambda run: (run / "done.json").unlink(),
-        "checkpoint-0002.safetensors: checkpoint to go on from is False",
-    ),
 }
 
 

@@ -22,13 +22,17 @@ def load_few(dataset, split, pixels, root):
     return images if split == "train" else images.take(np.arange(0, len(images), 100))
 
 
-def capture(out, **choices) -> Path:
-    """The folder of a finished tiny run on the CPU, captured with the few test images."""
-    before, finetune.load_split = finetune.load_split, load_few
+def capture(out, every=0.0, **choices) -> Path:
+    """The folder of a finished tiny run on the CPU, captured with the few test images.
+
+    A checkpoint is written `every` so many seconds, by default at every epoch.
+    """
+    before = finetune.load_split, finetune.CHECKPOINT_EVERY
+    finetune.load_split, finetune.CHECKPOINT_EVERY = load_few, every
     try:
         return capture_run(plan(**choices), out, device="cpu")
     finally:
-        finetune.load_split = before
+        finetune.load_split, finetune.CHECKPOINT_EVERY = before
 
 
 def contents(folder) -> dict[str, bytes]:

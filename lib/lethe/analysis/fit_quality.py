@@ -2,7 +2,8 @@
 
 Mean R^2 under the three conventions of `curves.r2_conventions`, over runs and samples, for a named
 target: the raw 0/1 trace, its running mean over 5 epochs, or the mean over seeds.
-Intervals resample seeds and samples together (see `agreement.resampling`).
+Intervals resample seeds and samples together (see `agreement.resampling`). `world_r2` gives the
+same means for simulated copies of the traces: the scale on which the real ones are read.
 Cost: one fit per target; the mean over seeds is fitted again without each seed.
 """
 
@@ -12,12 +13,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lethe.analysis import agreement, curves
+from lethe.analysis import agreement, curves, scores
 from lethe.analysis.agreement import Interval
 from lethe.analysis.curves import CurveFit
+from lethe.errors import LetheError, nearest
 
 QUANTITIES = ("excluded", "scored_1", "scored_0", "share_never_forgotten")
 PARTS = ("a", "b", "gap")
+WORLDS = ("null", "ceiling", "lapses")
 Comparison = dict[str, dict[str, Interval]]  # part of PARTS -> quantity of QUANTITIES -> interval
 
 
@@ -79,6 +82,45 @@ def compare_r2_over_seeds(
     n_seeds = (len(traces_a), len(traces_b))
     found = agreement.jackknife_seeds(statistic, n_seeds, traces_a.shape[1], rng, draws)
     return _named(found)
+
+
+def mean_r2(traces: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
+    """Mean R^2 of exponential fits by convention, over samples, then over seeds.
+
+    traces, weights [seed, sample, epoch]; keys as in `curves.r2_conventions`.
+    """
+    fit = curves.fit_exponential(traces, weights)
+    return {name: float(np.mean(value)) for name, value in curves.r2_conventions(fit).items()}
+
+
+def copy_of_world(correct: np.ndarray, world: str, rng: np.random.Generator) -> np.ndarray:
+    """One simulated copy of all retention traces, [seed, sample, epoch].
+
+    correct bool [seed, epoch, sample]. `null`: the epochs of each trace are shuffled, the first
+    stays. `ceiling`: each trace is redrawn from its own fitted exponential. `lapses`: each sample
+    is lost and won back at its own steady pace. Raises LetheError for another world.
+    """
+    if world not in WORLDS:
+        raise LetheError(f"unknown world {world!r}; {nearest(world, WORLDS)}")
+    retention = curves.retention_traces(correct)[0]
+    if world == "null":
+        return curves.permute_epochs(rng, retention)
+    first, epochs = scores.first_learned(correct), correct.shape[1]
+    if world == "ceiling":
+        rate = curves.fit_exponential(retention).rate
+        return curves.retention_traces(curves.resample_correct(rate, first, epochs, rng))[0]
+    rate, relearn = curves.steady_lapses(correct)
+    shape = (epochs, len(first))
+    steady = curves.simulate_correct(rng, rate, *shape, "lapse_relearn", first, relearn)
+    return curves.retention_traces(steady)[0]
+
+
+def world_r2(
+    correct: np.ndarray, world: str, rng: np.random.Generator, copies: int = 1
+) -> dict[str, float]:
+    """`mean_r2` of simulated copies of the traces, averaged over `copies`."""
+    found = [mean_r2(copy_of_world(correct, world, rng)) for _ in range(copies)]
+    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
 
 def matched_gap(

@@ -29,6 +29,8 @@ from lethe.traces.commits import first_difference, read_commit
 # columns that say where an image is stored or came from; the data set itself keeps them
 LEFT_OUT = ["label", "split", "sheet", "tile", "package", "package_version", "licence"]
 
+CHECKPOINT_EVERY = 20.0  # seconds; a kill costs at most these and an epoch
+
 
 @cache
 def load_split(dataset: str, split: str, pixels: int, root: str) -> Images:
@@ -103,7 +105,7 @@ class Session:
     data: training.Resident
     test: training.Resident
 
-    def train(self, epoch: int) -> None:
+    def train(self, epoch: int, save: bool) -> None:
         """One epoch of fine-tuning, its training logits recorded on the way if asked for."""
         run, begun = self.run, time.perf_counter()
         recorder = (
@@ -113,17 +115,22 @@ class Session:
             self.model, self.optimizer, self.data, run.recipe, run.seeds, epoch, recorder
         )
         free = {"train": recorder.end_epoch()} if recorder else {}
-        self.commit(epoch, free, {"train_loss": loss, "seconds": time.perf_counter() - begun})
+        seconds = time.perf_counter() - begun
+        self.commit(epoch, free, {"train_loss": loss, "seconds": seconds}, save)
 
     def wants(self, view: str) -> bool:
         """Whether the run records this view."""
         return view in self.run.views
 
     def commit(
-        self, epoch: int, arrays: dict[str, dict[str, np.ndarray]], metrics: dict[str, float]
+        self,
+        epoch: int,
+        arrays: dict[str, dict[str, np.ndarray]],
+        metrics: dict[str, float],
+        save: bool,
     ) -> None:
-        """Record the clean pass, save the state, then commit; `eval` last, since a resume goes on
-        from the epochs of the last view.
+        """Record the clean pass, save the state if it is time, then commit; `eval` last, since a
+        resume goes on from the epochs of the last view.
         """
         begun = time.perf_counter()
         if self.wants("eval"):
@@ -132,11 +139,13 @@ class Session:
             metrics["record_seconds"] = time.perf_counter() - begun
         on_test = training.record_epoch(self.model, self.test, self.run.recipe)
         metrics["test_accuracy"] = training.accuracy(on_test, self.test)
-        state.save_checkpoint(self.log.folder, epoch, self.model, self.optimizer)
+        if save:
+            state.save_checkpoint(self.log.folder, epoch, self.model, self.optimizer)
         hashes = self.hashes(epoch)
         for view, values in arrays.items():
             self.log.write_epoch(epoch, values, metrics, hashes, view)
-        state.drop_checkpoints(self.log.folder, keep=epoch)
+        if save:
+            state.drop_checkpoints(self.log.folder, keep=epoch)
 
     def hashes(self, epoch: int) -> dict[str, str]:
         """What two equal epochs must agree in: draws, weights, buffers, moments."""
@@ -161,22 +170,27 @@ class Session:
 
 
 def fine_tune(run: Run, log: RunLog, data: training.Resident, test: training.Resident) -> None:
-    """From the last committed epoch, or from head warm-up, to the last epoch."""
+    """From the last checkpoint, or from head warm-up, to the last epoch; epochs that were committed
+    since are repeated, and must come out with the same values.
+    """
     model = models.build_model(
         run.model, data.classes, data.images.shape[1], run.recipe, run.seeds.init, run.backbone
     ).to(data.labels.device, memory_format=torch.channels_last)
     optimizer = training.make_optimizer(model, run.recipe)
     session = Session(run, log, model, optimizer, data, test)
-    done = max(log.committed(run.views[0]), default=None)
+    done = state.newest_checkpoint(log.folder, max(log.committed(run.views[0]), default=-1))
     if done is None:
         begun = time.perf_counter()
         training.warm_up_head(model, data, run.recipe, run.seeds)
-        session.commit(0, {}, {"seconds": time.perf_counter() - begun})
+        session.commit(0, {}, {"seconds": time.perf_counter() - begun}, save=not CHECKPOINT_EVERY)
     else:
         state.load_checkpoint(log.folder, done, model, optimizer)
         session.check_resumed(done)
+    saved = time.monotonic()
     for epoch in range(1 + (done or 0), run.recipe.epochs + 1):
-        session.train(epoch)
+        save = time.monotonic() - saved >= CHECKPOINT_EVERY
+        session.train(epoch, save)
+        saved = time.monotonic() if save else saved
     finish(log, model)
 
 

@@ -32,6 +32,9 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     }
 
 
+TOGETHER = 8192  # rows of logits that wait to be measured: many small kernels, run seldom
+
+
 class Recorder:
     """Collects one epoch at a time: `record` for every batch, `end_epoch` for the arrays."""
 
@@ -46,6 +49,7 @@ class Recorder:
         self.arrays = {name: empty.clone() for name in ("loss", "margin", "error_l2")}
         self.arrays["prediction"] = torch.full_like(empty, -1, dtype=torch.int16)
         self.seen = torch.zeros(self.samples, dtype=torch.int32, device=self.device)
+        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def record(self, positions: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Keep a batch: positions int[n] of its samples, logits [n, classes], labels int[n]."""
@@ -54,12 +58,24 @@ class Recorder:
                 f"a batch needs one position, one row of logits and one label a sample, not "
                 f"{len(positions)}, {len(logits)} and {len(labels)}"
             )
+        # copies, since a caller may change or reuse its own
+        self.waiting.append((positions.clone(), logits.detach().clone(), labels.clone()))
+        if sum(len(batch[0]) for batch in self.waiting) >= TOGETHER:
+            self.measure_waiting()
+
+    def measure_waiting(self) -> None:
+        """Measure the logits kept so far and forget them."""
+        if not self.waiting:
+            return
+        positions, logits, labels = (torch.cat(parts) for parts in zip(*self.waiting))
+        self.waiting = []
         for name, values in measure(logits, labels).items():
             self.arrays[name][positions] = values
         self.seen.index_add_(0, positions, torch.ones_like(positions, dtype=torch.int32))
 
     def end_epoch(self) -> dict[str, np.ndarray]:
         """The epoch's arrays [samples] by name; LetheError if a sample came twice or not at all."""
+        self.measure_waiting()
         seen = self.seen.cpu().numpy()
         if (seen != 1).any():
             odd = int(np.flatnonzero(seen != 1)[0])

@@ -89,6 +89,12 @@ def laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)
 
 
+def newest_checkpoint(folder: Path, latest: int) -> int | None:
+    """The newest epoch up to `latest` that has a checkpoint; None if no such epoch has."""
+    epochs = [int(file.stem.split("-")[1]) for file in folder.glob("checkpoint-*.safetensors")]
+    return max((epoch for epoch in epochs if epoch <= latest), default=None)
+
+
 def drop_checkpoints(folder: Path, keep: int | None) -> None:
     """Remove all checkpoints but that of epoch `keep`; with None all of them."""
     for file in folder.glob("checkpoint-*.safetensors"):

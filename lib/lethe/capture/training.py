@@ -27,7 +27,7 @@ from lethe.capture.recorder import Recorder
 from lethe.datasets.images import Images
 from lethe.errors import LetheError
 
-CLEAN_BATCH = 512  # fixed: kernels may round differently in another batch size
+CLEAN_BATCH = 512  # at most; one size for a data set: kernels may round otherwise in another
 
 
 @dataclass(frozen=True)
@@ -164,13 +164,14 @@ def train_step(
 
 
 def clean_batches(data: Resident, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
-    """Positions and normalised images in sample order, the last batch padded to the fixed size."""
-    for start in range(0, len(data), CLEAN_BATCH):
-        positions = torch.arange(
-            start, min(start + CLEAN_BATCH, len(data)), device=data.labels.device
-        )
-        padded = F.pad(positions, (0, CLEAN_BATCH - len(positions)))
-        images = normalise(data.images[padded], recipe)
+    """Positions and normalised images in sample order, in equal batches of at most CLEAN_BATCH: the
+    last one reaches back, and its positions are those of its last images.
+    """
+    size = -(-len(data) // -(-len(data) // CLEAN_BATCH))
+    for start in range(0, len(data), size):
+        first = min(start, len(data) - size)
+        images = normalise(data.images[first : first + size], recipe)
+        positions = torch.arange(start, first + size, device=data.labels.device)
         yield positions, images.contiguous(memory_format=torch.channels_last)
 
 
@@ -182,7 +183,7 @@ def record_epoch(model: nn.Module, data: Resident, recipe: Recipe) -> dict[str, 
     for positions, images in clean_batches(data, recipe):
         with precision(images.device):
             logits = model(images)
-        recorder.record(positions, logits[: len(positions)], data.labels[positions])
+        recorder.record(positions, logits[-len(positions) :], data.labels[positions])
     return recorder.end_epoch()
 
 
@@ -198,7 +199,7 @@ def clean_features(model: nn.Module, data: Resident, recipe: Recipe) -> Tensor:
     rows = []
     for positions, images in clean_batches(data, recipe):
         with precision(images.device):
-            rows.append(features(model, images).float()[: len(positions)])
+            rows.append(features(model, images).float()[-len(positions) :])
     return torch.cat(rows)
 
 

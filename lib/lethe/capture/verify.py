@@ -181,14 +181,11 @@ def check_hashes(
 
 
 def check_end(report: Report, manifest: dict[str, Any]) -> None:
-    """A finished run has all its epochs and its weights; another one the state to go on from."""
+    """A finished run has all its epochs and its weights."""
     folder, config = report.path, manifest["config"]
     views = {view: commits.committed_epochs(folder, view) for view in VIEWS}
     main = views["eval"] or views["train"]
     if not (folder / "done.json").is_file():
-        if main and "run_id" in manifest:
-            checkpoint = folder / f"checkpoint-{main[-1]:04d}.safetensors"
-            report.check("checkpoint to go on from", checkpoint.is_file(), True, checkpoint.name)
         return
     done = files.read_json(folder / "done.json")
     report.check("epochs", max(map(len, views.values())), done["epochs"], "done.json")

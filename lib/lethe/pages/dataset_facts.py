@@ -1,0 +1,149 @@
+"""The data set behind a trace store: in words, in numbers and, where it is readable, in pictures.
+
+Cost: milliseconds; pictures as much as the data set's loader takes.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from IPython.display import HTML
+
+from lethe.analysis.scores import forgetting_events
+from lethe.datasets import LOADERS, load
+from lethe.datasets.images import Images
+from lethe.errors import LetheError
+from lethe.pages.gallery import image_grid
+from lethe.pages.thumbnails import read_thumbnails
+from lethe.paths import datasets_folder
+from lethe.traces import class_names, correct
+
+KNOWN = {
+    "glyphs": "letters and digits in free typefaces",
+    "cifar7": "photographs from CIFAR-10, cut to OCTDL's class counts",
+    "cifar10": "photographs",
+    "octdl": "retinal scans",
+    "cub200": "photographs of birds",
+}
+CLUSTERS = {"family": "typeface", "patient_id": "patient"}  # images of one are alike
+SIDE = 64  # pixels of the largest picture on a page
+
+
+def about(ds: xr.Dataset) -> str:
+    """What a data set is, in words: `glyphs (62 classes, 6,200 images: letters and digits)`."""
+    name, known = ds.attrs["dataset"], KNOWN.get(ds.attrs["dataset"])
+    sizes = f"{len(class_names(ds))} classes, {ds.sizes['sample']:,} images"
+    return f"{name} ({sizes}{f': {known}' if known else ''})"
+
+
+def overview(*pairs: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """One row per store: sizes, test accuracy at the end, shares never learned and never lost."""
+    stores = [ds for pair in pairs for ds in pair]
+    index = [f"{ds.attrs['dataset']}, {ds.attrs['model']}" for ds in stores]
+    return pd.DataFrame([_facts(ds) for ds in stores], index=index)
+
+
+def _facts(ds: xr.Dataset) -> dict[str, str]:
+    sizes = np.bincount(ds["label"].values)
+    events = forgetting_events(correct(ds).transpose("seed", "epoch", "sample").values)
+    return {
+        "images": f"{ds.sizes['sample']:,}",
+        "classes": f"{len(sizes)}",
+        "largest : smallest class": f"{sizes.max()} : {sizes.min()}",
+        "seeds": f"{ds.sizes['seed']}",
+        "test accuracy": f"{float(ds['test_accuracy'][:, -1].mean()):.3f}",
+        "never learned": f"{np.isnan(events).mean():.1%}",
+        "never forgotten": f"{(events == 0).mean():.1%}",
+    }
+
+
+def by_class(ds: xr.Dataset) -> pd.DataFrame:
+    """One row per class: its images and the shares never learned and never forgotten."""
+    labels = ds["label"].values
+    sizes = np.bincount(labels)
+    events = forgetting_events(correct(ds).transpose("seed", "epoch", "sample").values)
+    kinds = {"never learned": np.isnan(events), "never forgotten": events == 0}
+    shares = {k: np.bincount(labels, flag.mean(axis=0)) / sizes for k, flag in kinds.items()}
+    index = pd.Index(class_names(ds), name=f"class of {ds.attrs['dataset']}")
+    table = pd.DataFrame({"images": sizes}, index=index)
+    return table.assign(**{kind: [f"{x:.1%}" for x in share] for kind, share in shares.items()})
+
+
+def clusters(ds: xr.Dataset) -> tuple[str, np.ndarray] | None:
+    """What makes images alike beyond their class: its name and int [sample], or None."""
+    for column, unit in CLUSTERS.items():
+        if column in ds.coords:
+            return unit, np.unique(ds[column].values, return_inverse=True)[1]
+    return None
+
+
+def known_hard(ds: xr.Dataset) -> dict[str, np.ndarray]:
+    """Kinds of image that are known beforehand to be hard, bool [sample], without empty kinds.
+
+    `identical`: the very same picture has another label elsewhere, so no network can know both.
+    """
+    pictures = ds["image_hash"].values
+    labels = pd.Series(ds["label"].values).groupby(pictures).transform("nunique").values
+    kinds = {"identical": (labels > 1) & (pictures != "")}
+    if "is_symbol_font" in ds.coords:
+        kinds["symbol font"] = ds["is_symbol_font"].values.astype(bool)
+    return {kind: flag for kind, flag in kinds.items() if flag.any()}
+
+
+def names(ds: xr.Dataset, rows: Sequence[int]) -> list[str]:
+    """What to call the images in these rows: `O in Courier`, or their ids."""
+    classes, labels = class_names(ds), ds["label"].values
+    tell = ds["family"].values if "family" in ds.coords else ds["sample"].values
+    return [
+        f"{classes[labels[i]]} in {tell[i]}" if "family" in ds.coords else tell[i] for i in rows
+    ]
+
+
+def portraits(ds: xr.Dataset, samples: Sequence[str] | None = None) -> np.ndarray | None:
+    """Pictures of the samples (all, in the order of the traces) uint8 [n, h, w, channels].
+
+    None where the data set is not on this computer or is another than the one that was traced.
+    """
+    wanted = ds["sample"].values if samples is None else np.asarray(samples)
+    pixels = json.loads(ds.attrs["config"]).get("recipe", {}).get("pixels", 32)
+    images = _images(ds.attrs["dataset"], pixels)
+    rows = np.array([-1]) if images is None else pd.Index(images.sample_ids).get_indexer(wanted)
+    return None if images is None or (rows < 0).any() else images.pixels[rows]
+
+
+@cache
+def _images(name: str, pixels: int) -> Images | None:
+    """The training images of a data set of ours, or of a folder NAME among the data sets."""
+    own = datasets_folder() / name
+    try:
+        return load(name, "train", pixels, own if name not in LOADERS and own.is_dir() else None)
+    except LetheError:
+        return None
+
+
+def sheet(ds: xr.Dataset, rows: Sequence[int], captions: Sequence[str], title: str) -> HTML:
+    """The samples in these rows as a grid of pictures, or as their ids where there are none.
+
+    A data set that is not on this computer shows the thumbnails that were kept of it.
+    """
+    ids = ds["sample"].values[np.asarray(rows, int)]
+    found = portraits(ds, ids)
+    kept = read_thumbnails(ds.attrs["dataset"]) if found is None else dict(zip(ids, found))
+    if not any(name in kept for name in ids):
+        listed = "; ".join(f"{name} ({word})" for name, word in zip(ids, captions, strict=True))
+        return HTML(f"<p><em>{escape(title)}</em> (pictures are not here): {escape(listed)}</p>")
+    there = [i for i, name in enumerate(ids) if name in kept]
+    title += "" if len(there) == len(ids) else f" ({len(there)} of {len(ids)} have a picture here)"
+    alts = names(ds, np.asarray(rows, int)[there])
+    pictures = [small(kept[ids[i]]) for i in there]
+    return image_grid(pictures, [captions[i] for i in there], title=title, alts=alts)
+
+
+def small(picture: np.ndarray) -> np.ndarray:
+    """A picture [h, w, channels] of at most SIDE pixels a side, so that a page stays small."""
+    step = -(-max(picture.shape[:2]) // SIDE)
+    return picture[::step, ::step]
