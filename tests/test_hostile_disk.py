@@ -132,7 +132,8 @@ def test_a_read_only_folder_is_named_and_can_be_read(disk, half, whole):
 @pytest.mark.parametrize("clock", ["backwards", "leaps"])
 def test_the_clock_may_jump(clock, tmp_path, half, whole, monkeypatch):
     now = iter(range(10**9, 0, -3600) if clock == "backwards" else range(0, 10**12, 10**8))
-    jumping = SimpleNamespace(perf_counter=lambda: next(now), time=lambda: next(now))
+    clocks = dict.fromkeys(("perf_counter", "monotonic", "time"), lambda: next(now))
+    jumping = SimpleNamespace(**clocks)
     monkeypatch.setattr(finetune, "time", jumping)
     shutil.copytree(half, tmp_path / NAME)
     for number, path in enumerate((tmp_path / NAME).rglob("*")):

@@ -43,8 +43,8 @@ class Resident:
 
     @classmethod
     def of(cls, images: Images, device: torch.device) -> Resident:
-        """Move a data set to the device, once."""
-        pixels = torch.from_numpy(np.ascontiguousarray(images.pixels.transpose(0, 3, 1, 2)))
+        """Move a data set to the device, once; its pixels stay in channels-last order."""
+        pixels = torch.from_numpy(np.array(images.pixels)).permute(0, 3, 1, 2)
         labels = torch.from_numpy(images.labels.astype(np.int64))
         keys = streams.sample_keys(images.sample_ids)
         return cls(pixels.to(device), labels.to(device), keys, len(images.classes))
