@@ -37,8 +37,7 @@ from IPython.display import display
 from lethe import traces
 from lethe.analysis import agreement, curves, scores
 from lethe.analysis.fit_quality import compare_r2, curve_fits, lowest, two_way_mean
-from lethe.datasets.glyphs import load_glyphs
-from lethe.pages import book, charts
+from lethe.pages import book, charts, dataset_facts
 from lethe.pages.explorer import curve_explorer
 
 # %% [markdown]
@@ -442,23 +441,18 @@ charts.show(
         [str(name) for name in by_class.index[:10]],
         by_class.to_list()[:10],
         x_title="mean decay rate per epoch",
-        title="The ten classes that decay fastest",
+        title=f"The {min(len(by_class), 10)} classes that decay fastest",
         description="Bars: " + ", ".join(f"{k} {v:.3f}" for k, v in by_class[:10].items()) + ".",
         fmt=".3f",
     )
 )
 
 # %% tags=["hide-input"]
-is_glyphs = ds.attrs["dataset"] == "glyphs"
-images = load_glyphs(split="train", pixels=32) if is_glyphs else None
-if images is not None:
-    row = pd.Index(images.sample_ids).get_indexer(ds["sample"].values[order[-16:][::-1]])
-    half = curves.half_life(image_rate[order[-16:][::-1]])
-    captions = [
-        f"{images.classes[images.labels[r]]} · {h:.1f}" for r, h in zip(row, half, strict=True)
-    ]
-    title = "The 16 images with the fastest decay: class and half-life in epochs"
-    display(charts.image_grid(images.pixels[row], captions, title=title))
+fastest_16 = order[-16:][::-1]
+half = curves.half_life(image_rate[fastest_16])
+captions = [f"{kind} · {h:.1f}" for kind, h in zip(labels[fastest_16], half, strict=True)]
+title = "The 16 images with the fastest decay: class and half-life in epochs"
+display(dataset_facts.sheet(ds, fastest_16, captions, title))
 
 # %% [markdown]
 # ## Limits
@@ -530,6 +524,7 @@ assert more > longer, "pool four runs with curves.pool_seeds before fitting"
 #
 # ```bash
 # lethe rerun forgetting_curves -p traces_a=glyphs-test_vit-quick -p fastest=0.4
+# lethe rerun forgetting_curves -p traces_a=cifar7-test_resnet-quick
 # ```
 
 # %% tags=["remove-cell", "nbval-check-output"]

@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Which training images does a network learn, and then lose again?",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Build the data sets that Lethe ships.")
+data_app = typer.Typer(no_args_is_help=True, help="Make the images that Lethe ships.")
 app.add_typer(traces_app, name="traces")
 app.add_typer(data_app, name="data")
 
@@ -176,26 +176,55 @@ def build_glyphs_command(
 @app.command()
 def rerun(
     name: Annotated[
-        str, typer.Argument(help="Page to run again, such as finding_3_seed_stability.")
+        str, typer.Argument(help="Page, such as finding_3_seed_stability; findings = all five.")
     ] = "",
     parameter: Annotated[
         list[str] | None, typer.Option("-p", help="key=value; may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the page.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pages.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="Name the pages.")] = False,
     describe: Annotated[
         bool, typer.Option("--describe", help="List the page's parameters.")
     ] = False,
 ) -> None:
-    """Run one page of the book again with other parameters."""
+    """Run one page of the book, or all findings, again with other parameters."""
+    from lethe.pages import findings
     from lethe.pages import rerun as pages
 
     if listing or not name:
-        show("\n".join(pages.list_pages()))
+        show("\n".join([*pages.list_pages(), findings.GROUP]))
     elif describe:
-        show(pages.describe(name))
+        show(findings.describe() if name == findings.GROUP else pages.describe(name))
+    elif name == findings.GROUP:
+        show(str(findings.rerun_findings(parse_pairs(parameter or []), out)))
     else:
         show(str(pages.rerun(name, parse_pairs(parameter or []), out)))
+
+
+@app.command()
+def book(
+    dataset: Annotated[str, typer.Option(help="Data set of the findings; default glyphs.")] = "",
+    model: Annotated[
+        list[str] | None, typer.Option(help="The two models; default test_resnet and test_vit.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Preset of the captures.")] = "quick",
+    out: Annotated[Path | None, typer.Option(help="Folder; default _build/books/DATASET.")] = None,
+) -> None:
+    """Build the book, with the findings on traces of your own."""
+    from lethe.pages.own_book import MODELS, build_book
+
+    show(str(build_book(dataset, model or MODELS, preset, out) / "index.html"))
+
+
+@data_app.command("thumbnails")
+def thumbnails_command(
+    dataset: Annotated[str, typer.Argument(help="Data set with traces, such as cifar7.")],
+    root: Root = None,
+) -> None:
+    """Keep the images that are forgotten most, and some that never are, for the pages to show."""
+    from lethe.pages.thumbnails import keep_thumbnails
+
+    show(str(keep_thumbnails(dataset, root)))
 
 
 def main() -> None:

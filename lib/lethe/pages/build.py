@@ -14,11 +14,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -37,6 +38,7 @@ FRONT = "at_a_glance"
 FIRST = ("quickstart",)  # the slowest page starts first
 WORKERS = 2
 THREADS = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+Values = Mapping[str, Mapping[str, Any]]  # page -> parameter -> value other than the default
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ def page_names(root: Path = ROOT) -> list[str]:
     return sorted(names, key=lambda name: (name == FRONT, name not in FIRST, name))
 
 
-def execute(name: str, root: Path, out: Path) -> Outcome:
-    """Run one notebook with its default parameters and write it to `out/source/notebooks`."""
+def execute(name: str, root: Path, out: Path, values: Values | None = None) -> Outcome:
+    """Run one notebook, with its `values` if it has any, and write it to `out/source/notebooks`."""
     began = time.time()
     source = out / "work" / f"{name}.ipynb"
     source.parent.mkdir(parents=True, exist_ok=True)
@@ -66,36 +68,38 @@ def execute(name: str, root: Path, out: Path) -> Outcome:
     target.parent.mkdir(parents=True, exist_ok=True)
     options = {"progress_bar": False, "kernel_name": "python3", "cwd": str(root)}
     try:
-        papermill.execute_notebook(source, target, **options)
+        papermill.execute_notebook(source, target, dict((values or {}).get(name, {})), **options)
     except PapermillExecutionError as error:
         target.replace(out / "work" / f"{name}.ipynb")
         return Outcome(name, time.time() - began, f"cell {error.exec_count}: {error.evalue}")
     return Outcome(name, time.time() - began)
 
 
-def execute_all(names: Sequence[str], root: Path, out: Path) -> list[Outcome]:
+def execute_all(
+    names: Sequence[str], root: Path, out: Path, values: Values | None = None
+) -> list[Outcome]:
     """Run the notebooks `names` two at a time, the front page after all others."""
     outcomes: list[Outcome] = []
     stages = [[name for name in names if name != FRONT], [name for name in names if name == FRONT]]
     for stage in stages:
         failed = [outcome for outcome in outcomes if outcome.error]
         if not failed:
-            outcomes += _stage(stage, len(names), len(outcomes), root, out)
+            done = (len(outcomes), len(names))
+            outcomes += _stage(stage, done, root, out, values)
     return outcomes
 
 
-def _stage(names: list[str], total: int, done: int, root: Path, out: Path) -> list[Outcome]:
+def _stage(
+    names: list[str], done: tuple[int, int], root: Path, out: Path, values: Values | None
+) -> list[Outcome]:
     outcomes = []
     with ProcessPoolExecutor(WORKERS) as pool:
-        futures = [pool.submit(execute, name, root, out) for name in names]
-        for number, future in enumerate(as_completed(futures), start=done + 1):
+        futures = [pool.submit(execute, name, root, out, values) for name in names]
+        for number, future in enumerate(as_completed(futures), start=done[0] + 1):
             outcome = future.result()
             outcomes.append(outcome)
-            ended = outcome.error or "done"
-            print(
-                f"  [{number}/{total}] {outcome.name:34s} {outcome.seconds:5.1f} s  {ended}",
-                flush=True,
-            )
+            told = f"{outcome.name:34s} {outcome.seconds:5.1f} s  {outcome.error or 'done'}"
+            print(f"  [{number}/{done[1]}] {told}", flush=True)
     return outcomes
 
 
@@ -125,9 +129,16 @@ def render(out: Path, strict: bool) -> Path:
     return html
 
 
-def build(out: Path, only: Sequence[str] = (), strict: bool = False, root: Path = ROOT) -> Path:
+def build(
+    out: Path,
+    only: Sequence[str] = (),
+    strict: bool = False,
+    root: Path = ROOT,
+    values: Values | None = None,
+) -> Path:
     """Build the whole book, or only the pages `only` of a book built before, into `out/html`.
 
+    Pages named in `values` are executed with these parameters, all others with their defaults.
     Raises LetheError for an unknown page, a notebook that fails, a page of which no execution
     exists, and, when `strict`, for any warning of Sphinx and any problem found in the pages.
     """
@@ -142,7 +153,7 @@ def build(out: Path, only: Sequence[str] = (), strict: bool = False, root: Path 
     chosen = [name for name in names if name in only or not only]
     print(f"== executing {len(chosen)} notebooks, {WORKERS} at a time", flush=True)
     with this_python(out / "work"):
-        outcomes = execute_all(chosen, root, out)
+        outcomes = execute_all(chosen, root, out, values)
     _stop_on_failure(outcomes, out)
     _stop_on_gaps(names, out)
     copy_sources(root, out)

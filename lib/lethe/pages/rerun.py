@@ -36,7 +36,7 @@ def list_pages() -> list[str]:
 def describe(name: str) -> str:
     """The parameters of a page, one line each: name, type, default and meaning."""
     with tempfile.TemporaryDirectory() as folder:
-        known = read_parameters(_source(name, Path(folder)))
+        known = read_parameters(source(name, Path(folder)))
     lines = [f"{p.name} ({_kind(p)}, {p.default!r}): {p.help}" for p in known.values()]
     return "\n".join(lines) or f"{name} has no parameters"
 
@@ -45,7 +45,9 @@ def _kind(parameter: Parameter) -> str:
     return f"list of {parameter.item}" if parameter.kind == "list" else parameter.kind
 
 
-def rerun(name: str, parameters: Mapping[str, str], out: Path | None = None) -> Path:
+def rerun(
+    name: str, parameters: Mapping[str, str], out: Path | None = None, progress: bool = True
+) -> Path:
     """Run a page with `parameters` given as text and return the HTML file, OUT/NAME.html.
 
     Beside it: NAME.json (parameters, results, verdicts, commit, stores with hashes, versions,
@@ -54,12 +56,12 @@ def rerun(name: str, parameters: Mapping[str, str], out: Path | None = None) -> 
     """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        source = _source(name, work)
-        values = check_values(name, read_parameters(source), parameters)
-        out = _make_folder(ROOT / "_build" / "rerun" if out is None else Path(out))
+        page = source(name, work)
+        values = check_values(name, read_parameters(page), parameters)
+        out = make_folder(ROOT / "_build" / "rerun" if out is None else Path(out))
         results = _results_so_far(name, work / "results", out)
         with this_python(work), environment(LETHE_BOOK="1", LETHE_RESULTS=str(results)):
-            _execute(name, source, out / f"{name}.ipynb", values)
+            _execute(name, page, out / f"{name}.ipynb", values, progress)
         record = _read_record(results / f"{name}.json")
     given = [f"-p {shlex.quote(f'{key}={text}')}" for key, text in parameters.items()]
     record |= {"given": values, "command": " ".join(["lethe", "rerun", name, *given])}
@@ -69,7 +71,7 @@ def rerun(name: str, parameters: Mapping[str, str], out: Path | None = None) -> 
     return write_html(out / f"{name}.ipynb", out / f"{name}.html", record["command"])
 
 
-def _source(name: str, work: Path) -> Path:
+def source(name: str, work: Path) -> Path:
     """The page as a notebook in the folder `work`, made from its py:percent source."""
     known = list_pages()
     if name not in known:
@@ -79,7 +81,8 @@ def _source(name: str, work: Path) -> Path:
     return path
 
 
-def _make_folder(out: Path) -> Path:
+def make_folder(out: Path) -> Path:
+    """Make a folder, or use it, and return its full path; LetheError if nothing can be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -89,11 +92,10 @@ def _make_folder(out: Path) -> Path:
         raise LetheError(f"cannot write in {out}: {reason}; choose another --out") from None
 
 
-def _execute(name: str, source: Path, executed: Path, values: dict[str, Any]) -> None:
+def _execute(name: str, page: Path, executed: Path, values: dict[str, Any], progress: bool) -> None:
+    options = {"kernel_name": "python3", "cwd": str(ROOT), "log_output": False}
     try:
-        papermill.execute_notebook(
-            source, executed, values, kernel_name="python3", cwd=str(ROOT), log_output=False
-        )
+        papermill.execute_notebook(page, executed, values, progress_bar=progress, **options)
     except PapermillExecutionError as error:
         lines = (error.evalue or error.ename).strip().splitlines()
         raise LetheError(
