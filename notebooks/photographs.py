@@ -38,7 +38,7 @@ from lethe.pages.thumbnails import lives, read_thumbnails
 # ## Parameters
 
 # %% tags=["parameters"]
-models: list[str] = ["test_resnet", "test_vit"]  # the two networks of the main analysis
+models: list[str] = ["test_resnet", "test_vit"]  # the two networks
 preset: str = "quick"  # preset that the traces were captured with
 shown: int = 24  # photographs in each of the two sheets
 bootstrap: int = 300  # resamples behind each interval

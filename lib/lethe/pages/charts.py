@@ -148,10 +148,16 @@ def scatter(
     chart = dots.encode(
         x=alt.X("x:Q", title=x_title, scale=alt.Scale(zero=False)),
         y=alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=False)),
-        size=alt.Size("samples:Q", title=unit, scale=size, legend=alt.Legend(orient="top")),
+        size=alt.Size("samples:Q", title=unit, scale=size, legend=_counts_legend(counts)),
         tooltip=["samples:Q", "x:Q", "y:Q"],
     )
     return finished(chart, title, description, height=340)
+
+
+def _counts_legend(counts: np.ndarray) -> alt.Legend | None:
+    """A legend of whole numbers for the sizes of the dots; none where all are the same."""
+    values = np.unique(np.geomspace(1, counts.max(), 4).round()) if counts.max() > 1 else []
+    return alt.Legend(orient="top", values=[int(v) for v in values]) if len(values) else None
 
 
 def bars(
@@ -165,8 +171,10 @@ def bars(
 ) -> alt.LayerChart:
     """Draw one horizontal bar per label in the order given, its value written at its end."""
     table = pd.DataFrame({"label": [str(label) for label in labels], "value": values})
+    least, most = min(0.0, *values), max(0.0, *values)
+    ends = [1.08 * least, 1.08 * most if most > least else 1.0]  # room for the numbers
     base = alt.Chart(limited(table)).encode(
-        x=alt.X("value:Q", title=x_title),
+        x=alt.X("value:Q", title=x_title, scale=alt.Scale(domain=ends, nice=False)),
         y=alt.Y("label:N", sort=table["label"].tolist(), title=None),
     )
     side = alt.ExprRef("datum.value < 0 ? 'right' : 'left'")
