@@ -115,6 +115,10 @@ def capture(
         show(str(folder))
     for store in pack_runs(runs, out) if pack else ():
         show(f"packed: {store}")
+    if pack and root:
+        from lethe.pages.thumbnails import keep_thumbnails
+
+        show(f"pictures for the pages: {keep_thumbnails(dataset, root)}")
 
 
 @app.command()

@@ -18,6 +18,7 @@ from lethe.datasets.octdl import load_octdl
 from lethe.datasets.tables import load_table
 from lethe.datasets.tiny_imagenet import load_tiny_imagenet
 from lethe.errors import LetheError, nearest
+from lethe.paths import datasets_folder
 
 LOADERS: dict[str, Callable[..., Images]] = {
     "glyphs": load_glyphs,
@@ -30,12 +31,15 @@ LOADERS: dict[str, Callable[..., Images]] = {
 
 
 def check_name(name: str, root: str = "") -> None:
-    """LetheError for an unknown data set; with a root, any plain name is one of the user's."""
+    """LetheError for an unknown data set; with a root, any plain name is one of the user's.
+
+    A folder of that name among the data sets is a root, too.
+    """
     if name in LOADERS:
         return
-    if root and not re.fullmatch(r"\w[\w.-]*", name):
+    if not re.fullmatch(r"\w[\w.-]*", name):
         raise LetheError(f"data set name {name!r}: use letters, digits, dots and hyphens only")
-    if not root:
+    if not root and not (datasets_folder() / name).is_dir():
         raise LetheError(
             f"unknown data set {name!r}: {nearest(name, LOADERS)}; for images of your own give "
             "--root, a folder with one folder a class or a CSV of path and label"
@@ -57,5 +61,6 @@ def load(name: str, split: str, pixels: int, root: Path | None = None) -> Images
     check_name(name, str(root or ""))
     if name in LOADERS:
         return LOADERS[name](root=root, split=split, pixels=pixels)
-    read = load_class_folders if Path(root or "").is_dir() else load_table
-    return read(Path(root or ""), split, pixels, name)
+    place = Path(root or datasets_folder() / name)
+    read = load_table if place.is_file() or place.suffix == ".csv" else load_class_folders
+    return read(place, split, pixels, name)

@@ -14,12 +14,11 @@ import xarray as xr
 from IPython.display import HTML
 
 from lethe.analysis.scores import forgetting_events
-from lethe.datasets import LOADERS, load
+from lethe.datasets import load
 from lethe.datasets.images import Images
 from lethe.errors import LetheError
 from lethe.pages.gallery import image_grid
 from lethe.pages.thumbnails import read_thumbnails
-from lethe.paths import datasets_folder
 from lethe.traces import class_names, correct
 
 KNOWN = {
@@ -117,10 +116,9 @@ def portraits(ds: xr.Dataset, samples: Sequence[str] | None = None) -> np.ndarra
 
 @cache
 def _images(name: str, pixels: int) -> Images | None:
-    """The training images of a data set of ours, or of a folder NAME among the data sets."""
-    own = datasets_folder() / name
+    """The training images of a data set, if they are in their usual place."""
     try:
-        return load(name, "train", pixels, own if name not in LOADERS and own.is_dir() else None)
+        return load(name, "train", pixels)
     except LetheError:
         return None
 

@@ -81,7 +81,7 @@ def write_thumbnails(
 
 
 def keep_thumbnails(dataset: str, root: Path | None = None) -> Path:
-    """`write_thumbnails` for a data set by name, from all its stores in the traces folder.
+    """`write_thumbnails` for a data set by name, from its stores in the traces folder (eval view).
 
     `root`: where its images are, if not in the usual place. Raises LetheError when it has no
     stores, and as its loader does.
@@ -91,7 +91,8 @@ def keep_thumbnails(dataset: str, root: Path | None = None) -> Path:
         known = {name.rsplit("-", 2)[0] for name in traces.list_traces()}
         raise LetheError(f"no traces of {dataset!r}; {nearest(dataset, known)}")
     images = load(dataset, "train", SIDE, root)
-    return write_thumbnails(images, [traces.open_traces(name) for name in names])
+    stores = [traces.open_traces(name) for name in names]
+    return write_thumbnails(images, [ds for ds in stores if ds.attrs["view"] == "eval"])
 
 
 def read_thumbnails(dataset: str, folder: Path | None = None) -> dict[str, np.ndarray]:
