@@ -81,7 +81,7 @@ def write_thumbnails(
 
 
 def keep_thumbnails(dataset: str, root: Path | None = None) -> Path:
-    """`write_thumbnails` for a data set by name, from its stores in the traces folder (eval view).
+    """`write_thumbnails` for a data set by name, from its stores in the traces folder.
 
     `root`: where its images are, if not in the usual place. Raises LetheError when it has no
     stores, and as its loader does.
@@ -92,7 +92,8 @@ def keep_thumbnails(dataset: str, root: Path | None = None) -> Path:
         raise LetheError(f"no traces of {dataset!r}; {nearest(dataset, known)}")
     images = load(dataset, "train", SIDE, root)
     stores = [traces.open_traces(name) for name in names]
-    return write_thumbnails(images, [ds for ds in stores if ds.attrs["view"] == "eval"])
+    clean = [ds for ds in stores if ds.attrs["view"] == "eval"]
+    return write_thumbnails(images, clean or stores)
 
 
 def read_thumbnails(dataset: str, folder: Path | None = None) -> dict[str, np.ndarray]:
