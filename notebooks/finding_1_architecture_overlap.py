@@ -410,7 +410,7 @@ charts.show(
 
 # %%
 other = []
-for name in scores.SCORES:
+for name in scores.available(a):
     pair = [scores.harder(scores.score(x, name)).values for x in (a, b)]
     matrix = agreement.jaccard_on(np.vstack(pair), top_fraction)
     parts = agreement.within_between_gap(matrix, runs, n, rng, fewer, chance=chance)

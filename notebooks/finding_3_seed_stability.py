@@ -394,13 +394,13 @@ book.text(
 # %%
 ceilings, free = {}, ("first_learned",)
 simulated = decaying_world(correct)(rng)
-for name, entry in scores.SCORES.items():
+for name, entry in scores.available(ds).items():
     if entry.needs == "correct" and name not in free:
         ceilings[name] = mean_spearman(from_correct(name, name)(simulated))
 
 # %%
 rows = []
-for name, entry in scores.SCORES.items():
+for name, entry in scores.available(ds).items():
     values = harder(ds, name)
     found = agreement.cross_seed(agreement.spearman_on(values), seeds, n, rng, fewer)
     rows.append({"label": entry.title, "name": name, "found": found, "ceiling": ceilings.get(name)})

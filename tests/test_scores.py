@@ -197,3 +197,4 @@ def test_scores_of_the_train_view_count_from_epoch_1():
     with pytest.raises(LetheError, match="warm-up loss is taken at epoch 0; these traces"):
         scores.score(both[1], "warmup_loss")
     assert set(scores.SCORES) - set(scores.all_scores(both[1])) == {"warmup_loss"}
+    assert list(scores.available(both[0])) == list(scores.SCORES)

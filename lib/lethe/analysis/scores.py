@@ -181,6 +181,11 @@ def has_epoch(ds: xr.Dataset, entry: Score) -> bool:
     return entry.at is None or entry.at in ds["epoch"].values
 
 
+def available(ds: xr.Dataset) -> dict[str, Score]:
+    """The scores whose epoch is there: the train view has no epoch 0, so no warm-up loss."""
+    return {name: entry for name, entry in SCORES.items() if has_epoch(ds, entry)}
+
+
 def harder(scored: xr.DataArray) -> xr.DataArray:
     """Turn a score so that higher means harder; raises LetheError if it has no direction."""
     if scored.attrs.get("direction") not in (1, -1):
@@ -191,4 +196,4 @@ def harder(scored: xr.DataArray) -> xr.DataArray:
 
 def all_scores(ds: xr.Dataset) -> xr.Dataset:
     """Every score whose epoch is there as one Dataset with dims (seed, sample)."""
-    return xr.Dataset({name: score(ds, name) for name in SCORES if has_epoch(ds, SCORES[name])})
+    return xr.Dataset({name: score(ds, name) for name in available(ds)})
