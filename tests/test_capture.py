@@ -17,6 +17,7 @@ import xarray as xr
 from lethe.capture import capture_run, finetune, models, plan_run, state, training
 from lethe.capture.recipes import find_recipe
 from lethe.errors import LetheError
+from lethe.paths import data_folder
 from lethe.traces import read_run
 
 CHOICES = {"limit": 200, "epochs": 3, "warmup_epochs": 2}
@@ -232,6 +233,23 @@ def test_missing_or_foreign_weights_are_refused(tmp_path):
         models.build_model("test_vit", 62, 1, small, 0, plan("test_vit").backbone)
     with pytest.raises(LetheError, match="lethe pretrain resnet18 --dataset glyphs"):
         models.weights_file("resnet18", 48, "glyphs")
+
+
+def test_a_run_is_bound_to_the_weights_it_began_with(tmp_path):
+    file = tmp_path / "backbone.safetensors"
+    file.write_bytes((data_folder() / "weights/test_resnet-32px-glyphs.safetensors").read_bytes())
+    run = plan(weights=str(file), epochs=1, limit=62)
+    folder = capture_run(run, tmp_path / "runs", device="cpu")
+    tensors = state.load_file(file)
+    state.write_tensors({name: tensor + 1 for name, tensor in tensors.items()}, file)
+    for unfinished in (False, True):
+        if unfinished:
+            (folder / "done.json").unlink()
+        with pytest.raises(LetheError, match="begun with other weights"):
+            capture_run(run, tmp_path / "runs", device="cpu")
+    file.unlink()
+    with pytest.raises(LetheError, match="there is no weights file"):
+        capture_run(run, tmp_path / "runs", device="cpu")
 
 
 def test_a_last_batch_of_one_joins_its_neighbour():

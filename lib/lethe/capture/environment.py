@@ -48,6 +48,8 @@ def weights_sha256(backbone: str) -> str:
     """The sha256 of the file the backbone came from; empty if it came from timm or nowhere."""
     if backbone in ("timm", "none"):
         return ""
+    if not Path(backbone).is_file():
+        raise LetheError(f"there is no weights file {backbone}: give lethe, timm, none or a file")
     return hashlib.sha256(Path(backbone).read_bytes()).hexdigest()
 
 

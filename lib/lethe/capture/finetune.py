@@ -25,6 +25,7 @@ from lethe.datasets.images import Images
 from lethe.errors import LetheError
 from lethe.traces import RunLog, file_sha256, is_finished, open_run
 from lethe.traces.commits import first_difference, read_commit
+from lethe.traces.files import read_json
 
 # columns that say where an image is stored or came from; the data set itself keeps them
 LEFT_OUT = ["label", "split", "sheet", "tile", "package", "package_version", "licence"]
@@ -62,6 +63,7 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
     """
     folder = Path(out) / run.name
     if is_finished(folder):
+        check_weights(folder, run)
         state.drop_checkpoints(folder, keep=None)  # left if a kill came right after done.json
         return folder
     where = models.pick_device(device)
@@ -82,9 +84,24 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
     with open_run(folder, manifest, sample_table(images)) as log:
         if is_finished(folder):  # by another process, since the look above
             return folder
+        check_weights(folder, run)
         environment.check_same(log.manifest["environment"], manifest["environment"], folder)
         fine_tune(run, log, training.Resident.of(images, where), training.Resident.of(test, where))
     return folder
+
+
+def check_weights(folder: Path, run: Run) -> None:
+    """LetheError if a run was begun with other pretrained weights than its command finds now."""
+    begun = read_json(folder / "manifest.json")["weights_sha256"]
+    try:
+        now = environment.weights_sha256(run.backbone)
+    except LetheError:
+        return  # the file is gone: what is done can be used, and the rest will ask for it
+    if now != begun:
+        raise LetheError(
+            f"{folder} was begun with other weights than {run.backbone} holds now: "
+            "put those back, choose another --out, or remove the folder to capture it again"
+        )
 
 
 def sample_table(images: Images) -> pd.DataFrame:
