@@ -36,7 +36,10 @@ def capture(out, every=0.0, **choices) -> Path:
 
 
 def contents(folder) -> dict[str, bytes]:
-    """Every file of a run by name; of commit records all but the clock times."""
+    """Every file of a run by name; of commit records all but the clock times.
+
+    The manifest is compared without the commit of the source, which may change between two runs.
+    """
     found = {}
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
         data = path.read_bytes()
@@ -45,6 +48,10 @@ def contents(folder) -> dict[str, bytes]:
             for clock in CLOCKS:
                 record["metrics"].pop(clock, None)
             data = json.dumps(record, sort_keys=True).encode()
+        if path.name == "manifest.json":
+            manifest = json.loads(data)
+            manifest["environment"].pop("commit")
+            data = json.dumps(manifest, sort_keys=True).encode()
         found[path.relative_to(folder).as_posix()] = data
     return found
 
