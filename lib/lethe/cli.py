@@ -101,7 +101,7 @@ def capture(
         "preset": preset,
         "weights": weights,
         "limit": limit,
-        "views": views.split(","),
+        "views": [view.strip() for view in views.split(",")],
         "root": str(root.resolve()) if root else "",
         "held": {name: parse_seeds(text)[0] for name, text in parse_pairs(hold or []).items()},
         **typed_settings(setting or []),

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from lethe.errors import LetheError
 
+TOGETHER = 8192  # rows of logits that wait to be measured: many small kernels, run seldom
+
 
 def measure(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """The four quantities of a batch: logits float[n, classes], labels int[n] -> four tensors
@@ -30,9 +32,6 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         "margin": own - others,
         "error_l2": (logits.softmax(1) - truth).norm(dim=1),
     }
-
-
-TOGETHER = 8192  # rows of logits that wait to be measured: many small kernels, run seldom
 
 
 class Recorder:
