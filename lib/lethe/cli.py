@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich import print as show
 
+from lethe.cli_data import data_app
 from lethe.cli_traces import traces_app
 from lethe.errors import LetheError
 
@@ -19,7 +20,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Which training images does a network learn, and then lose again?",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Make the images that Lethe ships.")
 app.add_typer(traces_app, name="traces")
 app.add_typer(data_app, name="data")
 
@@ -82,6 +82,9 @@ def capture(
     ] = "lethe",
     limit: Annotated[int, typer.Option(help="Training samples, drawn per seed; 0 = all.")] = 0,
     views: Annotated[str, typer.Option(help="eval, train or eval,train.")] = "eval",
+    label_noise: Annotated[
+        str, typer.Option(help="Wrong labels on purpose: symmetric:0.05,pair:0.05.")
+    ] = "",
     hold: Annotated[
         list[str] | None, typer.Option(help="Hold one stream: order=0; may be repeated.")
     ] = None,
@@ -103,6 +106,7 @@ def capture(
         "limit": limit,
         "views": [view.strip() for view in views.split(",")],
         "root": str(root.resolve()) if root else "",
+        "label_noise": label_noise,
         "held": {name: parse_seeds(text)[0] for name, text in parse_pairs(hold or []).items()},
         **typed_settings(setting or []),
     }
@@ -164,19 +168,6 @@ def pretrain(
     show(f"{done.file}: test accuracy {done.accuracy:.1%} on the pretraining task{made}")
 
 
-@data_app.command("build-glyphs")
-def build_glyphs_command(
-    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("data/glyphs"),
-    fonts: Annotated[Path, typer.Option(help="Scratch folder for the font packages.")] = Path(
-        "fonts"
-    ),
-) -> None:
-    """Render the glyphs data set from Debian's font packages."""
-    from lethe.datasets.build_glyphs import build_glyphs
-
-    build_glyphs(out, fonts)
-
-
 @app.command()
 def rerun(
     name: Annotated[
@@ -218,17 +209,6 @@ def book(
     from lethe.pages.own_book import MODELS, build_book
 
     show(str(build_book(dataset, model or MODELS, preset, out) / "index.html"))
-
-
-@data_app.command("thumbnails")
-def thumbnails_command(
-    dataset: Annotated[str, typer.Argument(help="Data set with traces, such as cifar7.")],
-    root: Root = None,
-) -> None:
-    """Keep the images that are forgotten most, and some that never are, for the pages to show."""
-    from lethe.pages.thumbnails import keep_thumbnails
-
-    show(str(keep_thumbnails(dataset, root)))
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from lethe.capture import audit, environment, models, state, streams, training
 from lethe.capture.plan import Run
 from lethe.capture.recorder import Recorder
 from lethe.datasets.images import Images
+from lethe.datasets.noise import plant_noise
 from lethe.errors import LetheError
 from lethe.traces import RunLog, file_sha256, is_finished, open_run
 from lethe.traces.commits import first_difference, read_commit
@@ -42,6 +43,7 @@ def load_split(dataset: str, split: str, pixels: int, root: str) -> Images:
 def training_images(run: Run) -> Images:
     """The run's training samples: all, or `limit` of them spread evenly over the classes."""
     images = load_split(run.dataset, "train", run.recipe.pixels, run.root)
+    images = plant_noise(images, run.label_noise)
     if not run.limit or run.limit >= len(images):
         return images
     keys = streams.sample_keys(images.sample_ids)

@@ -69,8 +69,8 @@ def pack_runs(runs: Sequence[Run], out: Path) -> list[Path]:
 
 
 def store_name(run: Run) -> str:
-    """The name under which the pages find the traces of a run."""
-    return f"{run.dataset}-{run.model}-{run.preset}"
+    """The name under which the pages find the traces of a run; `+noise` marks planted labels."""
+    return f"{run.dataset}-{run.model}-{run.preset}{'+noise' if run.label_noise else ''}"
 
 
 def replace_if_equal(folders: Sequence[Path], store: Path, view: str) -> Path:

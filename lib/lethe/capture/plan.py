@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from lethe import datasets
 from lethe.capture import models, streams
 from lethe.capture.recipes import Recipe, Setting, find_recipe
+from lethe.datasets.noise import read_noise
 from lethe.errors import LetheError
 from lethe.traces import VIEWS, check_view
 
@@ -31,9 +32,14 @@ class Run:
     limit: int = 0  # training samples, drawn from stream `split`; 0 = all
     views: tuple[str, ...] = ("eval",)
     root: str = ""  # folder of the data set; empty = its usual place
+    label_noise: str = ""  # labels changed on purpose, such as symmetric:0.05; empty = none
 
     def config(self) -> dict[str, object]:
-        """Everything that defines the run, as it stands in the manifest."""
+        """Everything that defines the run, as it stands in the manifest.
+
+        Without label noise it has no such entry, so that runs from before the option keep their id.
+        """
+        noise = {"label_noise": self.label_noise} if self.label_noise else {}
         return {
             "dataset": self.dataset,
             "model": self.model,
@@ -44,6 +50,7 @@ class Run:
             "weights": self.weights,
             "limit": self.limit,
             "views": list(self.views),
+            **noise,
         }
 
     @property
@@ -76,6 +83,7 @@ def plan_run(
     limit: int = 0,
     views: Sequence[str] = ("eval",),
     root: str = "",
+    label_noise: str = "",
     held: dict[str, int] | None = None,
     **settings: Setting,
 ) -> Run:
@@ -93,4 +101,5 @@ def plan_run(
         raise LetheError("a run without a view records nothing: give eval, train or both")
     seeds = streams.Seeds.of_run(seed, **(held or {}))
     chosen = tuple(view for view in VIEWS if view in views)
-    return Run(dataset, model, preset, recipe, seed, seeds, weights, limit, chosen, root)
+    noise = ",".join(f"{kind}:{share:g}" for kind, share in read_noise(label_noise).items())
+    return Run(dataset, model, preset, recipe, seed, seeds, weights, limit, chosen, root, noise)
