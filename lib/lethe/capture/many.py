@@ -22,9 +22,11 @@ from lethe.errors import LetheError
 from lethe.traces import compact, file_sha256, traces_folder
 
 
-def capture_many(runs: Sequence[Run], out: Path, device: str = "auto", jobs: int = 0) -> list[Path]:
-    """Capture every run, `jobs` at a time (0 = one a core on a CPU, one on a GPU); returns their
-    folders.
+def capture_many(
+    runs: Sequence[Run], out: Path, device: str = "auto", jobs: int = 0, threads: int = 1
+) -> list[Path]:
+    """Capture every run, `jobs` at a time (0 = one a core on a CPU, one on a GPU) with `threads`
+    CPU threads each; returns their folders.
 
     A run that fails does not stop the others: the first error is raised when all have ended.
     """
@@ -34,7 +36,7 @@ def capture_many(runs: Sequence[Run], out: Path, device: str = "auto", jobs: int
         mp_context=context,
         initializer=end_with_parent,
     ) as pool:
-        futures = [pool.submit(capture_run, run, out, device) for run in runs]
+        futures = [pool.submit(capture_run, run, out, device, threads) for run in runs]
         watch(runs, out, futures)
     return [future.result() for future in futures]
 

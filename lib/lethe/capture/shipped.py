@@ -1,8 +1,11 @@
 """The traces that the book reads: `make capture` makes them all again, and skips what is done.
 
 On each data set two small networks with the shipped weights and ten seeds, and ResNet-18 with
-weights pretrained here (45 MB, so not shipped). `cifar7` needs CIFAR-10, and its ResNet-18 needs
-Tiny-ImageNet (`lethe fetch`). Cost: about three hours on two cores.
+weights pretrained here (45 MB, so not shipped). Six seeds more of the small networks with wrong
+labels planted (`+noise`), and six of one network with two CPU threads instead of one
+(`+threads2`): sums in another order, so the same seeds with other rounding. `cifar7` needs
+CIFAR-10, and its ResNet-18 needs Tiny-ImageNet (`lethe fetch`). Cost: about four hours on two
+cores.
 """
 
 from __future__ import annotations
@@ -21,22 +24,36 @@ from lethe.traces import compact
 
 @dataclass(frozen=True)
 class Shipped:
-    """One store: a data set, a model and its seeds."""
+    """One store: a data set, a model, its seeds, and what is unusual about its runs."""
 
     dataset: str
     model: str
     seeds: int
+    label_noise: str = ""
+    threads: int = 1
 
     @property
     def name(self) -> str:
         """The store's name."""
-        return f"{self.dataset}-{self.model}-quick"
+        noise = "+noise" if self.label_noise else ""
+        threads = f"+threads{self.threads}" if self.threads > 1 else ""
+        return f"{self.dataset}-{self.model}-quick{noise}{threads}"
 
 
-STORES = tuple(
-    Shipped(dataset, model, seeds)
-    for dataset in ("glyphs", "cifar7")
-    for model, seeds in (("test_resnet", 10), ("test_vit", 10), ("resnet18", 3))
+DATASETS = ("glyphs", "cifar7")
+PLANTED = "symmetric:0.05,pair:0.05"
+STORES = (
+    *(
+        Shipped(dataset, model, seeds)
+        for dataset in DATASETS
+        for model, seeds in (("test_resnet", 10), ("test_vit", 10), ("resnet18", 3))
+    ),
+    *(
+        Shipped(dataset, model, 6, label_noise=PLANTED)
+        for dataset in DATASETS
+        for model in ("test_resnet", "test_vit")
+    ),
+    Shipped("glyphs", "test_resnet", 6, threads=2),
 )
 
 
@@ -45,8 +62,13 @@ def capture_store(shipped: Shipped, runs: Path, jobs: int) -> Path:
     if shipped.model == "resnet18":
         task = pretraining_task(shipped.dataset)
         pretrain("resnet18", PRETRAINED / f"resnet18-32px-{task}.safetensors", dataset=task)
-    plans = [plan_run(shipped.dataset, shipped.model, seed=seed) for seed in range(shipped.seeds)]
-    folders = capture_many(plans, runs, jobs=jobs)
+    plans = [
+        plan_run(shipped.dataset, shipped.model, seed=seed, label_noise=shipped.label_noise)
+        for seed in range(shipped.seeds)
+    ]
+    if shipped.threads > 1:  # the number of threads is no part of a run's id
+        runs = runs / f"threads{shipped.threads}"
+    folders = capture_many(plans, runs, jobs=jobs, threads=shipped.threads)
     return compact(folders, data_folder() / "traces" / f"{shipped.name}.zarr.zip")
 
 
