@@ -107,6 +107,8 @@ def test_a_store_of_other_images_is_refused(stores, tmp_path):
 
 def test_all_stores_of_a_data_set_are_used(stores, tmp_path, monkeypatch):
     names = {f"zoo-{model}-quick": ds for model, ds in zip("ab", stores)} | {"zoom-a-quick": None}
+    wrong = stores[0].assign_coords(label_noise=("sample", ["pair"] * stores[0].sizes["sample"]))
+    names["zoo-a-quick+noise"] = wrong.assign(prediction=1 - wrong["prediction"])  # not counted
     monkeypatch.setattr(thumbnails.traces, "list_traces", lambda: list(names))
     monkeypatch.setattr(thumbnails.traces, "open_traces", names.get)
     monkeypatch.setattr(thumbnails, "load", lambda name, split, side, root: images())

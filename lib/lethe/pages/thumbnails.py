@@ -92,8 +92,8 @@ def keep_thumbnails(dataset: str, root: Path | None = None) -> Path:
         raise LetheError(f"no traces of {dataset!r}; {nearest(dataset, known)}")
     images = load(dataset, "train", SIDE, root)
     stores = [traces.open_traces(name) for name in names]
-    clean = [ds for ds in stores if ds.attrs["view"] == "eval"]
-    return write_thumbnails(images, clean or stores)
+    plain = [ds for ds in stores if ds.attrs["view"] == "eval" and "label_noise" not in ds.coords]
+    return write_thumbnails(images, plain or stores)
 
 
 def read_thumbnails(dataset: str, folder: Path | None = None) -> dict[str, np.ndarray]:
