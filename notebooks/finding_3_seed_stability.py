@@ -19,7 +19,8 @@
 # in two runs that differ only in the seed, and the two rankings have nothing in common.
 #
 # **You will learn** (1) what a rank correlation near 0 can mean, (2) how to compute the most that *could* have
-# been found with traces this short, (3) how one wrong line of code gives 0, (4) how many seeds it takes.
+# been found with traces this short, (3) how one wrong line of code gives 0, (4) how many seeds it takes, (5) what
+# rounding alone does to a run.
 #
 # **Time**: 20 minutes to read, under a minute to rerun. **You need**: forgetting curves and their decay rate;
 # the correlation coefficient.
@@ -29,17 +30,20 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 from lethe import traces
 from lethe.analysis import agreement, curves, scores
 from lethe.analysis.seed_stability import (
-    decaying_world,
-    from_correct,
     harder,
     mean_spearman,
+    rankable,
     seed_stability,
+    seeds_for,
+    stability_by_score,
 )
-from lethe.pages import book, charts, dataset_facts, stores
+from lethe.analysis.twin_runs import twin_agreement
+from lethe.pages import book, charts, dataset_facts, side_by_side, stores
 
 # %% [markdown]
 # ## Parameters
@@ -93,7 +97,7 @@ second = stores.open_beside(page, beside, dataset, models, preset)  # may be emp
 ds, other = pair  # the main analysis is about the first network
 model, other_model = stores.model_names(pair)
 correct = traces.correct(ds).values  # [seed, epoch, sample]
-ranked = harder(ds, score)  # [seed, sample], higher = more forgotten
+ranked = rankable(ds, score)  # [seed, sample], higher = more forgotten
 seeds, n = ranked.shape
 rng = np.random.default_rng(random_seed)
 matrix = agreement.spearman_matrix(ranked)
@@ -144,8 +148,9 @@ rho, ceiling = found.rho, found.ceiling
 # %% tags=["hide-input"]
 def note(found, end=""):
     """Record a stability: number, null, class part, ceilings, mistake; `end` ends the keys."""
-    null, band = (found.null.low, found.null.high), (found.ceiling.low, found.ceiling.high)
-    book.keep(page, "rho" + end, found.rho, null=null, ceiling=band, paper=0.01)
+    null, top = (found.null.low, found.null.high), (found.ceiling.low, found.ceiling.high)
+    top = top if found.own else 1  # the ceilings of another score are none
+    book.keep(page, "rho" + end, found.rho, null=null, ceiling=top, paper=0.01)
     book.keep(page, "of_ceiling" + end, found.of_ceiling, null=0, ceiling=1)
     for part in ("null", "class_part", "ceiling", "ceiling_lapse", "misaligned"):
         value, more = getattr(found, part), {"paper": 0.01} if part == "misaligned" else {}
@@ -177,7 +182,12 @@ book.text(
 book.text(
     page,
     "If every image had one decay rate and nothing else mattered, traces of this length would give {ceiling}; "
-    "with one lapse rate per image, {ceiling_lapse}.",
+    "with one lapse rate per image, {ceiling_lapse}."
+    + (
+        ""
+        if found.own
+        else f" That is for the decay rate: the {title} is not simulated, and has no ceiling."
+    ),
 )
 
 # %% [markdown]
@@ -275,58 +285,43 @@ for key in ("rho", "class_part", "misaligned", "ceiling", "ceiling_lapse"):
 # to the class counts of OCTDL.
 
 # %%
-shown = {"": (ds, found), "_other": (other, None)}
-shown |= {"_beside": (second[0], None), "_beside_other": (second[1], None)} if second else {}
-for end, (store, done) in shown.items():
-    if done is None:
-        apart = np.random.default_rng(random_seed)  # draws of its own
-        shown[end] = store, seed_stability(store, score, apart, bootstrap, ceiling_draws)
-        note(shown[end][1], end)
+of = side_by_side.stores_by_end(pair, second)
+stability = {"": found}
+for end in list(of)[1:]:
+    apart = np.random.default_rng(random_seed)  # draws of its own
+    stability[end] = seed_stability(of[end], score, apart, bootstrap, ceiling_draws)
+    note(stability[end], end)
+heads = side_by_side.headings(of, (model, other_model))
 
 # %% tags=["hide-input"]
-names = {"": model, "_other": other_model, "_beside": model, "_beside_other": other_model}
-labels = {end: f"{x.attrs['dataset']}, {names[end]}" for end, (x, _) in shown.items()}
-rows = [book.row(page, "rho" + end, label) for end, label in labels.items()]
-charts.show(
-    charts.interval_chart(
-        rows,
-        title=f"Agreement of two seeds about the {title}, data set by data set",
-        description="Spearman correlation between two seeds: "
-        + "; ".join(f"{row['label']} {row['estimate']:.2f}" for row in rows)
-        + ". The paper reports about 0.01.",
-        x_title="Spearman correlation between two seeds",
-    )
+for end, run in stability.items():
+    seeds_of, more = run.rho.n_seeds, {"null": np.inf, "ceiling": 1, "fmt": ".0f"}
+    book.record(page, "seeds_needed" + end, *seeds_for(run.rho), n_seeds=seeds_of, **more)
+side_by_side.chart(
+    page,
+    heads,
+    {"rho": "two seeds"},
+    title=f"Agreement of two seeds about the {title}, data set by data set",
+    x_title="Spearman correlation between two seeds",
+    more="The paper reports about 0.01.",
 )
 
 # %% tags=["hide-input"]
 parts = {"rho": "two seeds", "null": "shuffled images", "class_part": "the class alone"}
 parts |= {"ceiling": "one decay rate per image", "ceiling_lapse": "one lapse rate per image"}
 parts |= {"of_ceiling": "share of the first ceiling", "misaligned": "by position, shuffled"}
-table = pd.DataFrame(
-    {label: [str(page.results[part + end]) for part in parts] for end, label in labels.items()},
-    index=list(parts.values()),
-)
-for end, (store, run) in shown.items():
-    table.loc["seeds", labels[end]] = f"{store.sizes['seed']}"
-    table.loc["seeds needed for 0.8", labels[end]] = (
-        f"{agreement.seeds_needed(run.rho.estimate):.0f}"
-    )
-paper = "OCTDL and CUB-200 (paper), as reported"
-table[paper] = "not reported"
-table.loc["two seeds", paper] = "about 0.01"
-table
+parts |= {"seeds_needed": "seeds needed for 0.8"}
+side_by_side.table(page, heads, parts, {"rho": "about 0.01, of which is not said"})
 
 # %%
 verdicts_beside = judge(second[0], "_beside") if second else []
 
 # %% tags=["hide-input"]
-words = f"No second data set stands beside: all of this is about {ds.attrs['dataset']} alone."
+words = side_by_side.compared(ds, second, verdicts, verdicts_beside)
 if second:
-    same = sum(x == y for x, y in zip(verdicts, verdicts_beside, strict=True))
-    words = (
-        f"The two data sets are {dataset_facts.about(ds)} and {dataset_facts.about(second[0])}. On the "
-        f"second, {same} of the two verdicts come out as on the first. The correlation goes from "
-        f"{{rho}} to {{rho_beside}}; as a share of its own ceiling, from {{of_ceiling}} to {{of_ceiling_beside}}."
+    words += (
+        " The correlation goes from {rho} to {rho_beside}; as a share of its own ceiling, from {of_ceiling} to "
+        "{of_ceiling_beside}."
     )
 book.text(page, words)
 
@@ -353,12 +348,12 @@ growth += [
 ]
 
 # %% tags=["hide-input"]
-needed = agreement.seeds_needed(rho.estimate)
-book.record(page, "seeds_needed", needed, fmt=".0f")
 whole = agreement.spearman_brown(rho.estimate, seeds)
 book.record(page, "whole", whole)
-book.record(page, "icc", agreement.icc(ranked))
-book.record(page, "icc_mean", agreement.icc(ranked, "average"))
+icc = agreement.icc_interval(ranked, rng)
+averaged = [agreement.spearman_brown(x, seeds) for x in (icc.estimate, icc.low, icc.high)]
+book.keep(page, "icc", icc)
+book.record(page, "icc_mean", *averaged, n_seeds=seeds)  # ICC(2,k) is Spearman-Brown of ICC(2,1)
 book.record(page, "kendall_w", agreement.kendall_w(ranked))
 charts.show(
     charts.lines(
@@ -378,58 +373,102 @@ charts.show(
 )
 book.text(
     page,
-    "It takes {seeds_needed} seeds for a mean that agrees with another such mean at 0.8 (Spearman-Brown). The "
-    "mean over our {seeds} seeds has an expected reliability of {whole}. Other measures of the same thing: "
+    "It takes {seeds_needed} seeds for a mean that agrees with another such mean at 0.8 (Spearman-Brown; the range "
+    "is from both ends of the interval of the correlation). The mean over our {seeds} seeds has an expected reliability of {whole}. Other measures of the same thing: "
     "ICC(2,1) {icc} for one seed, ICC(2,k) {icc_mean} for the mean, Kendall's W {kendall_w}. The ICC works on "
     "the values themselves, where a few extreme ones count most; the others work on ranks.",
 )
 
 # %% [markdown]
-# ## Does it survive other choices?
+# ## The same seed, run twice
 #
-# **Every score.** The seeds needed follow from each score's own correlation. The ceiling exists for scores
-# that are computed from right and wrong alone (*first learned* is an input of the simulation, so it has
-# none).
+# With the same seed and the same number of processor threads a run repeats itself bit for bit: its twin agrees with it
+# at exactly 1 (the tests of the library check that). With *another* number of threads, sums are added up in another
+# order and rounded differently in the last digit. Seed, images, order and augmentation stay the same. What does
+# rounding alone change? If the runs are twins for some epochs and strangers later, the seed is only one of many ways
+# to throw the dice. The rule, named before such twins were captured: rounding does what a seed does if the difference
+# between *same seed* and *other seed* lies within 0.05 of 0.
 
 # %%
-ceilings, free = {}, ("first_learned",)
-simulated = decaying_world(correct)(rng)
-for name, entry in scores.available(ds).items():
-    if entry.needs == "correct" and name not in free:
-        ceilings[name] = mean_spearman(from_correct(name, name)(simulated))
-
-# %%
-rows = []
-for name, entry in scores.available(ds).items():
-    values = harder(ds, name)
-    found = agreement.cross_seed(agreement.spearman_on(values), seeds, n, rng, fewer)
-    rows.append({"label": entry.title, "name": name, "found": found, "ceiling": ceilings.get(name)})
+twin = side_by_side.open_twin(page, ds, "threads2")  # None where no such store was captured
+if twin is not None:
+    twins = twin_agreement(ds, twin, score, np.random.default_rng(random_seed), bootstrap)
+    book.keep(page, "twin_same", twins.same, null=0, ceiling=1)
+    book.keep(page, "twin_other", twins.other, null=0, ceiling=1)
+    book.keep(page, "twin_gap", twins.gap, null=0, ceiling=1 - twins.other.estimate)
 
 # %% tags=["hide-input"]
-table = [
-    {"label": r["label"], "ceiling": r["ceiling"], "null": 0}
-    | {part: getattr(r["found"], part) for part in ("estimate", "low", "high")}
-    for r in sorted(rows, key=lambda r: -r["found"].estimate)
+if twin is None:
+    words = f"No runs of {model} on {ds.attrs['dataset']} were captured twice: nothing is measured here."
+else:
+    epochs, told = ds["epoch"].values, [f"{x:.0f}" for x in twins.answers_part]
+    apart = [
+        {"epoch": e, "what": w, "share": x}
+        for w, y in twins.differ.items()
+        for e, x in zip(epochs, y)
+    ]
+    charts.show(
+        charts.lines(
+            pd.DataFrame(apart),
+            "epoch",
+            "share",
+            "what",
+            title="Images that two runs answer differently: other rounding, other seed",
+            description="Share of images answered differently at the last epoch: "
+            + "; ".join(f"{what} {share[-1]:.3f}" for what, share in twins.differ.items()),
+            y_title="share of the images",
+        )
+    )
+    words = (
+        f"The first epoch at which a run and its twin answer an image differently is {', '.join(told)} (seed by seed; the "
+        f"losses differ from epoch {np.nanmin(twins.losses_part):.0f} on). In the end they differ in "
+        f"{twins.differ['same seed'][-1]:.1%} of the answers, runs of different seeds in "
+        f"{twins.differ['other seed'][-1]:.1%}. About the {title}, a run and its twin agree at {{twin_same}}, a run and "
+        "the twin of another seed at {twin_other}; the difference, {twin_gap}, is what the seed fixes and rounding "
+        "does not undo."
+    )
+book.text(page, words)
+
+# %%
+ROUNDING = "other rounding makes two runs as different as another seed does."
+if twin is not None:
+    book.verdict(
+        page, f"on {ds.attrs['dataset']}, {ROUNDING}", book.within(page, "twin_gap", 0, 0.05)
+    )
+
+# %% [markdown]
+# ## Does it survive other choices?
+#
+# **Every score.** The ceiling exists for scores that are computed from right and wrong alone (*first learned* is an
+# input of the simulation, so it has none). The seeds needed follow from each score's own correlation, their range
+# from the ends of its interval.
+
+# %%
+sets = {end: x.attrs["dataset"] for end, x in of.items() if not end.endswith("other")}
+by_score = {}
+for end in sets:
+    by_score[end] = stability_by_score(of[end], np.random.default_rng(random_seed), fewer)
+
+# %% tags=["hide-input"]
+rows = [
+    {"label": r.title, "estimate": r.rho.estimate, "null": 0}
+    | {"low": r.rho.low, "high": r.rho.high, "ceiling": None if np.isnan(r.ceiling) else r.ceiling}
+    for r in by_score[""]
 ]
-for row in table:
-    row.update({} if np.isfinite(row["low"]) else {"low": None, "high": None})
 charts.show(
     charts.interval_chart(
-        table,
-        title="Agreement of two seeds, score by score",
+        rows,
+        title=f"Agreement of two seeds, score by score: {heads['']}",
         description="Spearman correlation between two seeds: "
-        + "; ".join(f"{row['label']} {row['estimate']:.2f}" for row in table),
+        + "; ".join(f"{row['label']} {row['estimate']:.2f}" for row in rows),
         x_title="Spearman correlation between two seeds",
     )
 )
-pd.DataFrame(
-    {
-        "correlation of two seeds": [row["estimate"] for row in table],
-        "ceiling": [row["ceiling"] for row in table],
-        "seeds needed for 0.8": [agreement.seeds_needed(row["estimate"]) for row in table],
-    },
-    index=[row["label"] for row in table],
-).round(2).astype(object).fillna("none")
+tables = [
+    pd.DataFrame({r.title: r.cells() for r in by_score[end]}).T.add_prefix(f"{name}: ")
+    for end, name in sets.items()
+]
+display(pd.concat(tables, axis=1).fillna("none"))
 
 # %% [markdown]
 # **Fewer epochs, fewer seeds, fewer images, another architecture.** Shorter traces hold less; three seeds (the
@@ -449,14 +488,14 @@ rows = [book.row(page, "rho", "as above")]
 for number, (label, part) in enumerate(variants.items()):
     values = harder(part, score)
     found = agreement.cross_seed(agreement.spearman_on(values), *values.shape, rng, fewer)
-    book.keep(page, f"variant_{number}", found)
+    book.keep(page, f"variant_{number}", found, null=0, ceiling=1)
     rows.append(book.row(page, f"variant_{number}", label))
 alike = dataset_facts.clusters(ds)  # images that are alike beyond their class, where known
 if alike:
     clustered = agreement.cross_seed(
         agreement.spearman_on(ranked), seeds, n, rng, fewer, groups=alike[1]
     )
-    book.keep(page, "by_group", clustered)
+    book.keep(page, "by_group", clustered, null=0, ceiling=1)
     rows.append(book.row(page, "by_group", f"every {alike[0]} redrawn as a whole, not images"))
 charts.show(
     charts.interval_chart(
@@ -471,6 +510,47 @@ if triples:
     book.record(page, "three_low", min(triples))
     book.record(page, "three_high", max(triples))
     book.text(page, "Choosing 3 of the seeds gives anything from {three_low} to {three_high}.")
+
+# %% [markdown]
+# ## The claim, what it needs, what we see
+
+# %% tags=["hide-input"]
+side_by_side.claims(
+    page,
+    sets,
+    [
+        (
+            "The correlation between seeds is about 0.01.",
+            "Images matched by their id, and a control that shows what matching by position gives.",
+            "matched {rho}, shuffled images {null}, by position {misaligned}",
+            "",
+        ),
+        (
+            "So the forgetting of single images is chance.",
+            "An equivalence with 0 within a margin named beforehand; *not significant* is not enough.",
+            f"{{rho}}, margin {margin:g}",
+            CHANCE,
+        ),
+        (
+            "(The opposite) forgetting belongs to the image.",
+            "The ceiling that traces of this length allow.",
+            "ceiling {ceiling}, share reached {of_ceiling}",
+            IN_IMAGE,
+        ),
+        (
+            "Orders of images by forgetting do not carry over to other runs.",
+            "The number of seeds for a reliable mean, with its range.",
+            "{seeds_needed} seeds for 0.8",
+            "",
+        ),
+        (
+            "(Implied) it is the seed that differs.",
+            "The same seed run twice: exactly 1 with the same rounding; with other rounding as measured.",
+            "same seed {twin_same}, other seed {twin_other}",
+            ROUNDING,
+        ),
+    ],
+)
 
 # %% [markdown]
 # ## Limits

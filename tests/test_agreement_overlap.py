@@ -104,6 +104,29 @@ def test_null_is_the_exact_hypergeometric_mean_and_range():
     assert np.mean((drawn >= low) & (drawn <= high)) >= 0.95
 
 
+def test_the_null_is_exact_with_ties_broken_at_random(rng):
+    """However tied two scores are, shuffled and cut by lot they meet as two random sets do."""
+    a, b = np.minimum(rng.integers(0, 9, (2, 40)), 3).astype(float)
+    both = np.zeros(9)
+    for _ in range(4000):
+        top = [agreement.top_mask(run, 0.2, rng) for run in (a, rng.permutation(b))]
+        both[np.count_nonzero(top[0] & top[1])] += 1
+    expected = 4000 * stats.hypergeom(40, 8, 8).pmf(np.arange(9))
+    often = expected > 5
+    statistic = ((both - expected)[often] ** 2 / expected[often]).sum()
+    assert stats.chi2(np.count_nonzero(often) - 1).sf(statistic) > 1e-3
+
+
+def test_an_overlap_averaged_over_ties_varies_less_than_the_null_allows(rng):
+    """The closed form has the null's mean; the null's range may be too wide for it."""
+    a, b = np.minimum(rng.integers(0, 9, (2, 400)), 7).astype(float)
+    shuffled = np.array([rng.permutation(b) for _ in range(2000)])
+    values = agreement.overlap_matrix(a[None], shuffled, 0.1)[0]
+    mean, low, high = agreement.jaccard_null(400, 0.1)
+    assert values.mean() == pytest.approx(mean, abs=0.002)
+    assert np.mean((values >= low) & (values <= high)) > 0.99
+
+
 def test_tie_share_counts_the_places_filled_by_lot():
     score = np.array([5, 4, 3, 3, 3, 1, 0, 0, 0, 0], float)
     assert agreement.tie_share(score, 0.3) == pytest.approx(1 / 3)

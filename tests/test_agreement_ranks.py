@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 from lethe.analysis import agreement
 from lethe.errors import LetheError
@@ -110,6 +112,42 @@ def test_icc_recovers_a_known_share_and_drops_incomplete_samples(rng):
     holed = scores.copy()
     holed[2, :5000] = np.nan
     assert agreement.icc(holed) == pytest.approx(agreement.icc(scores[:, 5000:]))
+
+
+def test_icc_is_the_formula_on_statsmodels_mean_squares(rng):
+    scores = intrinsic(rng, 4, 12, 0.5) + rng.normal(size=(4, 1))
+    frame = pd.DataFrame(
+        [(y, s, i) for s, row in enumerate(scores) for i, y in enumerate(row)],
+        columns=["y", "seed", "sample"],
+    )
+    table = anova_lm(ols("y ~ C(seed) + C(sample)", frame).fit())["mean_sq"]
+    seed, sample, rest = table["C(seed)"], table["C(sample)"], table["Residual"]
+    single = (sample - rest) / (sample + 3 * rest + 4 * (seed - rest) / 12)
+    assert agreement.icc(scores) == pytest.approx(single)
+    average = (sample - rest) / (sample + (seed - rest) / 12)
+    assert agreement.icc(scores, "average") == pytest.approx(average)
+    assert agreement.spearman_brown(single, 4) == pytest.approx(average)
+
+
+def test_icc_interval_holds_the_truth_and_needs_three_runs(rng):
+    scores = intrinsic(rng, 10, 2000, 0.3)
+    scores[0, :100] = np.nan
+    found = agreement.icc_interval(scores, rng, draws=40)
+    assert found.estimate == agreement.icc(scores)
+    assert found.low < 0.3 < found.high < 0.4
+    assert found.n_samples == 1900
+    few = agreement.icc_interval(scores[:2], rng)
+    assert few.estimate == agreement.icc(scores[:2])
+    assert math.isnan(few.low)
+
+
+def test_seeds_needed_ends():
+    assert math.isnan(agreement.seeds_needed(math.nan))
+    assert agreement.seeds_needed(1.0) == 1
+    assert math.isinf(agreement.seeds_needed(-0.2))
+    for target in (0, 1, 1.5):
+        with pytest.raises(LetheError, match="between 0 and 1"):
+            agreement.seeds_needed(0.5, target)
 
 
 def test_spearman_brown_and_the_seeds_it_asks_for():

@@ -8,7 +8,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import optimize, stats
 
 from lethe.analysis import curves
-from lethe.analysis.bernoulli import negative_log_likelihood
+from lethe.analysis.bernoulli import log_loss, negative_log_likelihood
+from lethe.analysis.shrinkage import expected_retention
 from lethe.errors import LetheError
 
 few = settings(max_examples=40, deadline=None)
@@ -184,6 +185,147 @@ def test_likelihood_rate_equals_scipy(weighted):
         assert cost(np.log(fit.rate[i])) <= found.fun + 1e-9
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_likelihood_of_the_power_law_equals_scipy(weighted):
+    traces, weights = averaged_traces(6, 40) if weighted else (mixed_traces(6, 20), None)
+    fit = curves.fit_power(traces, weights, method="bernoulli")
+    for i in np.flatnonzero((fit.length > 1) & (fit.rate > 0)):
+        y, w, t = coins(traces, weights, i)
+        got, want = (
+            minus_log_likelihood(y, w, (1 + t) ** -fit.rate[i]),
+            optimize.minimize_scalar(
+                lambda x, y=y, w=w, t=t: minus_log_likelihood(y, w, (1 + t) ** -np.exp(x)),
+                bounds=(-9, np.log(8)),
+                method="bounded",
+            ).fun,
+        )
+        assert got <= want + 1e-9
+
+
+def coins(traces, weights, i):
+    """Answers, weights and t of one trace without its first epoch."""
+    known = np.flatnonzero(~np.isnan(traces[i]))[1:]
+    w = np.ones(known.size) if weights is None else weights[i, known]
+    return traces[i, known], w, known.astype(float)
+
+
+def minus_log_likelihood(y, w, p):
+    p = np.clip(p, 1e-300, 1 - 1e-16)
+    return -(w * (y * np.log(p) + (1 - y) * np.log1p(-p))).sum()
+
+
+def extended_by_scipy(y, w, t, rate=None, starts=6):
+    """Lowest minus log-likelihood of A exp(-rate t) + c from several starts."""
+    rng = np.random.default_rng(0)
+
+    def cost(x):
+        speed = rate if rate is not None else np.exp(x[2])
+        return minus_log_likelihood(y, w, x[0] * ((1 - x[1]) * np.exp(-speed * t) + x[1]))
+
+    box = [(1e-9, 1 - 1e-12), (0, 1), (np.log(1e-3), np.log(5))][: 3 if rate is None else 2]
+    tries = [
+        optimize.minimize(cost, rng.uniform(*np.transpose(box)), bounds=box, method="L-BFGS-B")
+        for _ in range(starts)
+    ]
+    return min(found.fun for found in tries)
+
+
+def test_extended_likelihood_is_never_worse_than_scipy():
+    binary, (pooled, counts) = mixed_traces(3, 15), averaged_traces(3, 30)
+    for traces, weights in ((binary, None), (pooled, counts)):
+        fit = curves.fit_extended(traces, weights, method="bernoulli")
+        some = fit.length > 1
+        assert np.all(fit.amplitude[some] >= 0)
+        assert np.all(fit.floor[some] >= 0)
+        assert np.all(fit.amplitude[some] + fit.floor[some] <= 1 + 1e-12)
+        heights = curves.predict(fit, 31)
+        for i in np.flatnonzero(fit.length > 3):
+            y, w, t = coins(traces, weights, i)
+            ours = minus_log_likelihood(y, w, heights[i, t.astype(int)])
+            assert ours <= extended_by_scipy(y, w, t) + 1e-6
+
+
+def test_extended_likelihood_holds_the_constant_and_the_exponential():
+    traces = mixed_traces(24, 60)
+    y, w = np.nan_to_num(traces), (~np.isnan(traces)).astype(float)
+    loss = {
+        fitter: log_loss(
+            y, w, np.nan_to_num(curves.predict(fitter(traces, method="bernoulli"), 31))
+        )
+        for fitter in (curves.fit_constant, curves.fit_exponential, curves.fit_extended)
+    }
+    rate = curves.fit_exponential(traces, method="bernoulli").rate
+    inside = (w.sum(1) > 1) & ((rate == 0) | (rate > 1e-3))
+    best = loss.pop(curves.fit_extended)[inside]
+    for other in loss.values():
+        assert np.all(best <= other[inside] + 1e-7)
+
+
+def test_constant_by_likelihood_leaves_the_first_epoch_out():
+    nan = np.nan
+    fit = curves.fit_constant(
+        np.array([[1, 0, 1, 0, nan], [1, nan, nan, nan, nan]]), None, "bernoulli"
+    )
+    assert fit.floor[0] == pytest.approx(1 / 3)
+    assert np.isnan(fit.floor[1])
+
+
+@pytest.mark.parametrize("curve", ["power", "extended"])
+def test_profile_interval_of_other_curves_ends_where_the_profile_has_dropped(curve):
+    traces = mixed_traces(23, 12)
+    low, high = curves.profile_interval(traces, curve=curve)
+    fitter = {"power": curves.fit_power, "extended": curves.fit_extended}[curve]
+    fit = fitter(traces, method="bernoulli")
+    bottom, top = fit.bounds
+    drop, checked = stats.chi2.ppf(0.95, 1) / 2, 0
+    for i in np.flatnonzero(fit.length > 3):
+        assert low[i] <= fit.rate[i] * (1 + 1e-9)
+        assert fit.rate[i] <= high[i] * (1 + 1e-9)
+        y, w, t = coins(traces, None, i)
+
+        def profile(rate, y=y, w=w, t=t):
+            if curve == "power":
+                return minus_log_likelihood(y, w, (1 + t) ** -rate)
+            return extended_by_scipy(y, w, t, rate, 3)
+
+        best = profile(fit.rate[i])
+        for end, limit in ((low[i], bottom), (high[i], top)):
+            if limit * 0.999 < end < limit * 1.001 or end == 0:
+                continue  # the profile has not dropped enough at the bound
+            assert profile(end) - best == pytest.approx(drop, abs=1e-4)
+            checked += 1
+    assert checked > 10
+
+
+def test_a_trace_without_decay_leaves_the_rate_of_the_extended_curve_open():
+    low, high = curves.profile_interval(np.array([[1.0, 0, 1] * 10]), curve="extended")
+    assert low[0] == pytest.approx(1e-3)
+    assert high[0] == pytest.approx(5)
+    with pytest.raises(LetheError, match="no rate in curve 'constant'"):
+        curves.profile_interval(np.ones((1, 5)), curve="constant")
+
+
+def test_flags_say_why_a_rate_is_not_determined():
+    nan = np.nan
+    traces = np.array(
+        [
+            [nan, nan, nan, nan, nan],
+            [1, 0, nan, nan, nan],
+            [1, 1, 1, 1, 1],
+            [1, 0, 0, 0, 0],
+            [1, 1, 0, 1, 0],
+            [1, 0, 0, 1, 1],
+        ]
+    )
+    first = ["too short", "too short", "constant"]
+    assert curves.fit_exponential(traces).flag.tolist() == [*first, "at bound", "ok", "ok"]
+    extended = curves.fit_extended(traces, method="bernoulli")
+    assert extended.flag.tolist()[:3] == first
+    assert extended.flag[5] == "no amplitude"  # it rises: any rate would do
+    np.testing.assert_array_equal(extended.identifiable, extended.flag == "ok")
+    assert curves.fit_constant(traces).flag.tolist() == [*first, "ok", "ok", "ok"]
+
+
 def test_profile_interval_ends_where_the_likelihood_has_dropped():
     traces = mixed_traces(7, 40)
     fit = curves.fit_exponential(traces, method="bernoulli")
@@ -253,8 +395,23 @@ def test_shrinkage_improves_its_likelihood_and_equals_a_loop():
     np.testing.assert_allclose(late.rate[:20], posterior, rtol=1e-9)
 
 
+def test_expected_retention_equals_a_loop():
+    traces = mixed_traces(25, 30)
+    model, got = curves.shrink(traces), expected_retention(traces)
+    for row, heights in zip(traces[:20], got, strict=False):
+        t = np.flatnonzero(~np.isnan(row))[1:]
+        if not t.size:
+            assert np.isnan(heights).all()
+            continue
+        p = np.exp(-model.grid[:, None] * t)
+        chance = np.where(row[t] == 1, p, 1 - p).prod(1) * model.weight
+        want = (chance / chance.sum()) @ np.exp(-model.grid[:, None] * np.arange(31))
+        np.testing.assert_allclose(heights, want, rtol=1e-9)
+
+
 def test_shrinkage_of_nothing_learned_is_nan():
     assert np.isnan(curves.shrink(np.full((3, 5), np.nan)).rate).all()
+    assert np.isnan(expected_retention(np.full((3, 5), np.nan))).all()
 
 
 def test_pooling_with_weights_is_the_joint_fit():
@@ -330,40 +487,44 @@ def test_r2_conventions_keep_leading_axes_and_allow_all_constant():
     np.testing.assert_allclose(got["scored_1"] - got["scored_0"], got["share_never_forgotten"])
 
 
-def test_aic_equals_its_formula_and_prefers_the_true_curve():
-    rng = np.random.default_rng(13)
-    y = np.clip(np.exp(-0.2 * np.arange(31)) + rng.normal(0, 0.02, (200, 31)), 0, 1)
-    table = {
-        "constant": curves.aic(curves.fit_constant(y)),
-        "exponential": curves.aic(curves.fit_exponential(y)),
-        "extended": curves.aic(curves.fit_extended(y)),
-        "power": curves.aic(curves.fit_power(y)),
-    }
-    best = np.array(list(table))[np.argmin(list(table.values()), axis=0)]
-    assert np.mean(best == "exponential") > 0.5
-    assert np.isin(best, ["exponential", "extended"]).all()
-    sse = ((y[0] - y[0].mean()) ** 2).sum()
-    assert table["constant"][0] == pytest.approx(31 * np.log(sse / 31) + 4)
-    assert np.isnan(curves.aic(curves.fit_exponential(np.ones((1, 9)))))[0]
-
-
-def test_bernoulli_aic_against_scipy():
-    traces = mixed_traces(14, 30)
-    rate = curves.fit_exponential(traces, method="bernoulli").rate
-    got = curves.bernoulli_aic(traces, "exponential")
-    flat = curves.bernoulli_aic(traces, "constant")
-    for i in np.flatnonzero(~np.isnan(got))[:40]:
-        y = traces[i][~np.isnan(traces[i])][1:]
-        p = np.exp(-rate[i] * np.arange(1, y.size + 1))
-        assert got[i] == pytest.approx(2 - 2 * stats.bernoulli.logpmf(y, p).sum(), abs=1e-6)
-        even = stats.bernoulli.logpmf(y, y.mean()).sum()
-        assert flat[i] == pytest.approx(2 - 2 * even, abs=1e-6)
-    with pytest.raises(LetheError, match="constant, exponential or power"):
-        curves.bernoulli_aic(traces, "extended")
-
-
 def test_half_life():
     np.testing.assert_allclose(curves.half_life(np.array([0.0, np.log(2)])), [np.inf, 1.0])
+
+
+def test_half_life_of_a_never_forgotten_trace_has_only_a_lower_limit():
+    traces = np.ones((2, 31))
+    traces[1, 7:] = np.nan
+    found = curves.half_life_interval(traces)
+    assert found.censored.all()
+    assert np.isinf(found.estimate).all()
+    assert np.isinf(found.high).all()
+    exposure = np.array([np.arange(31).sum(), np.arange(7).sum()])
+    np.testing.assert_allclose(np.exp(-np.log(2) / found.low * exposure), 0.05)  # rule of three
+
+
+def test_half_life_interval_holds_the_estimate_and_flags_extrapolation():
+    traces = np.concatenate([mixed_traces(20, 40), np.full((1, 31), np.nan)])
+    found = curves.half_life_interval(traces)
+    length = (~np.isnan(traces)).sum(1)
+    some = length > 1
+    assert np.isnan(found.low[~some]).all()
+    assert np.isnan(found.estimate[~some]).all()
+    assert np.all(found.low[some] <= found.estimate[some])
+    assert np.all(found.estimate[some] <= found.high[some])
+    np.testing.assert_array_equal(found.extrapolated[some], (found.estimate > length - 1)[some])
+    rate = curves.fit_exponential(traces, method="bernoulli").rate
+    np.testing.assert_array_equal(found.censored[some], rate[some] == 0)
+    pooled, weights = averaged_traces(21, 30)
+    joint = curves.half_life_interval(pooled, weights)
+    assert np.median(joint.high / joint.low) < np.median((found.high / found.low)[some])
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.005])
+def test_lower_limit_of_the_half_life_covers_under_censoring(rate):
+    correct = curves.simulate_correct(np.random.default_rng(22), np.full(4000, rate), 31)
+    found = curves.half_life_interval(curves.retention_traces(correct[0])[0])
+    assert found.censored.mean() > 0.05
+    assert np.mean(found.low <= np.log(2) / rate) > 0.94
 
 
 def test_resampled_traces_keep_first_learned_and_follow_the_curve():
@@ -463,8 +624,10 @@ def test_any_trace_gives_finite_numbers_or_a_flag(correct):
         curves.fit_exponential(traces, method="bernoulli"),
         curves.fit_power(traces),
         curves.fit_extended(traces),
+        curves.fit_extended(traces, method="bernoulli"),
         curves.fit_constant(traces),
     ):
+        assert not np.any(fit.identifiable & (fit.constant | fit.too_short))
         np.testing.assert_array_equal(np.isfinite(fit.rate), length > 1)
         np.testing.assert_array_equal(np.isnan(fit.r2), fit.constant | fit.too_short)
         assert not np.any(fit.r2 > 1 + 1e-12)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lethe.analysis import curves, fit_quality
+from lethe.analysis import curves, equal_accuracy, fit_quality, fit_worlds, selection
 from lethe.errors import LetheError
 
 
@@ -66,23 +66,47 @@ def test_comparison_of_means_over_seeds_fits_the_pooled_traces():
     assert found["gap"]["excluded"].low > 0
 
 
-def test_matched_gap_compares_traces_that_are_wrong_equally_often():
+def test_matched_gap_compares_traces_of_one_base_rate():
     lapses, drops = two_models()
     fits = [curves.fit_exponential(traces) for traces in (lapses, drops)]
-    wrong = [np.nansum(traces == 0, axis=-1) for traces in (lapses, drops)]
-    found = fit_quality.matched_gap(*fits, *wrong, np.random.default_rng(7), draws=40)
-    usable = [fit.r2[~np.isnan(fit.r2)] for fit in fits]
-    levels = [count[~np.isnan(fit.r2)] for fit, count in zip(fits, wrong, strict=True)]
-    total, weights = 0.0, 0.0
-    for level in set(levels[0]) & set(levels[1]):
-        share = sum(np.mean(of == level) for of in levels)
-        means = [r2[of == level].mean() for r2, of in zip(usable, levels, strict=True)]
-        total, weights = total + share * (means[1] - means[0]), weights + share
-    assert found.estimate == pytest.approx(total / weights)
-    same = fit_quality.matched_gap(
-        fits[0], fits[0], wrong[0], wrong[0], np.random.default_rng(8), 20
-    )
+    codes = [fit_quality.base_rate(traces) for traces in (lapses, drops)]
+    found = fit_quality.matched_gap(*fits, *codes, np.random.default_rng(7), draws=20)
+    known = [~np.isnan(fit.r2) for fit in fits]
+    values = [fit.r2[keep] for fit, keep in zip(fits, known, strict=True)]
+    levels = [code[keep] for code, keep in zip(codes, known, strict=True)]
+    common = sorted(set(levels[0]) & set(levels[1]))
+    sizes = np.array([[np.sum(of == level) for level in common] for of in levels])
+    means = [
+        [x[of == level].mean() for level in common] for x, of in zip(values, levels, strict=True)
+    ]
+    shares = sizes / sizes.sum(1, keepdims=True)
+    weight = 1 / (1 / shares).sum(0)
+    want = np.average(np.subtract(means[1], means[0]), weights=weight)
+    assert found.estimate == pytest.approx(want)
+    rng = np.random.default_rng(8)
+    same = fit_quality.matched_gap(fits[0], fits[0], codes[0], codes[0], rng, 20)
     assert same.estimate == pytest.approx(0, abs=1e-12)
+    apart = fit_quality.matched_gap(*fits, codes[0], codes[1] + 10**6, rng, 5)
+    assert np.isnan(apart.estimate)
+
+
+def test_base_rate_tells_length_and_wrong_epochs_apart():
+    rows = [[1, 0, 1, np.nan], [1, 1, 0, np.nan], [1, 0, 0, np.nan], [1, 0, 1, 1], [np.nan] * 4]
+    codes = fit_quality.base_rate(np.array([rows], float))[0]
+    assert codes[0] == codes[1]
+    assert len(set(codes)) == 4
+
+
+def test_compared_means_are_means_and_their_gap():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0, 1, (6, 200)), rng.normal(1, 1, (7, 200))
+    a[0, :9] = np.nan
+    found = fit_quality.compare_means(a, b, rng, 60)
+    assert found["a"].estimate == pytest.approx(np.nanmean(a))
+    assert found["gap"].estimate == pytest.approx(b.mean() - np.nanmean(a))
+    assert 0.5 < found["gap"].low < 1 < found["gap"].high
+    nothing = fit_quality.compare_means(np.full((6, 9), np.nan), b[:, :9], rng, 10)
+    assert np.isnan(nothing["gap"].estimate)
 
 
 def test_two_way_mean_leaves_nan_out_and_covers():
@@ -107,8 +131,7 @@ def test_model_choice_prefers_the_process_that_made_the_traces():
     t = np.arange(31)
     for curve, exact in (("exponential", np.exp(-0.15 * t)), ("power", (1.0 + t) ** -0.7)):
         noisy = np.clip(exact + rng.normal(0, 0.03, (200, 31)), 0, 1)
-        fits = fit_quality.curve_fits(noisy)
-        best = fit_quality.lowest({name: curves.aic(fit) for name, fit in fits.items()})
+        best = fit_quality.lowest(selection.criteria(noisy)["aic"])
         assert max(best, key=lambda name: best[name].mean()) == curve
 
 
@@ -133,11 +156,16 @@ def correct_of(process: str, samples: int = 400) -> np.ndarray:
     return curves.simulate_correct(rng, rate, 25, 3, process, first)
 
 
-@pytest.mark.parametrize("world", fit_quality.WORLDS)
+def one_copy(correct: np.ndarray, world: str, seed: int = 0) -> np.ndarray:
+    (copy,) = fit_worlds.copies_of_world(correct, world, np.random.default_rng(seed))
+    return copy
+
+
+@pytest.mark.parametrize("world", fit_worlds.WORLDS)
 def test_a_copy_is_of_the_same_samples_and_starts_right(world):
     correct = correct_of("lapse_relearn")
     real = curves.retention_traces(correct)[0]
-    copy = fit_quality.copy_of_world(correct, world, np.random.default_rng(0))
+    copy = one_copy(correct, world)
     assert copy.shape == real.shape
     np.testing.assert_array_equal(np.isnan(copy), np.isnan(real))
     assert np.nanmin(copy[..., 0]) == 1
@@ -146,29 +174,96 @@ def test_a_copy_is_of_the_same_samples_and_starts_right(world):
 
 def test_shuffled_epochs_keep_how_often_a_sample_is_wrong():
     correct = correct_of("permanent_drop")
-    copy = fit_quality.copy_of_world(correct, "null", np.random.default_rng(0))
     real = curves.retention_traces(correct)[0]
-    np.testing.assert_array_equal((copy == 0).sum(-1), (real == 0).sum(-1))
+    copy = one_copy(correct, "null")
+    np.testing.assert_array_equal(fit_quality.base_rate(copy), fit_quality.base_rate(real))
 
 
 def test_each_process_is_at_home_in_its_own_world():
     for process, world in (("independent", "ceiling"), ("lapse_relearn", "lapses")):
         correct, rng = correct_of(process), np.random.default_rng(1)
-        real = fit_quality.mean_r2(curves.retention_traces(correct)[0])["excluded"]
-        away = {w: fit_quality.world_r2(correct, w, rng, 2)["excluded"] for w in ("null", world)}
+        fit = curves.fit_exponential(curves.retention_traces(correct)[0])
+        real = fit_quality.mean_r2(fit)["excluded"]
+        away = {
+            w: fit_worlds.world_r2(fit_worlds.world_fits(correct, w, rng, 2))["excluded"].mean()
+            for w in ("null", world)
+        }
         assert real == pytest.approx(away[world], abs=0.06)
         assert abs(real - away[world]) < abs(real - away["null"])
 
 
-def test_means_over_copies_are_means():
+def test_copies_differ_and_their_means_are_one_number_each():
     correct = correct_of("lapse_relearn", 100)
-    rng = np.random.default_rng(2)
-    one = [fit_quality.world_r2(correct, "null", rng) for _ in range(3)]
-    three = fit_quality.world_r2(correct, "null", np.random.default_rng(2), 3)
-    for name, value in three.items():
-        assert value == pytest.approx(np.mean([copy[name] for copy in one]))
+    fits = fit_worlds.world_fits(correct, "null", np.random.default_rng(2), 3)
+    means = fit_worlds.world_r2(fits)
+    assert {name: len(values) for name, values in means.items()} == dict.fromkeys(
+        fit_quality.QUANTITIES, 3
+    )
+    assert len(set(means["excluded"])) == 3
+    flat = curves.r2_conventions(
+        curves.fit_exponential(one_copy(correct, "null", 2).reshape(-1, 25))
+    )
+    assert means["excluded"][0] == pytest.approx(float(flat["excluded"]))
+    chance = fit_worlds.chance_r2(fits)
+    np.testing.assert_array_equal(np.isnan(chance), np.isnan(fits[0].r2))
+    assert np.nanmean(chance) == pytest.approx(means["excluded"].mean())
 
 
 def test_an_unknown_world_is_refused():
     with pytest.raises(LetheError, match="unknown world 'nul'; did you mean 'null'"):
-        fit_quality.copy_of_world(correct_of("independent", 20), "nul", np.random.default_rng(0))
+        one_copy(correct_of("independent", 20), "nul")
+
+
+def test_decay_has_structure_and_traces_without_order_have_none():
+    rng = np.random.default_rng(3)
+    decay = correct_of("permanent_drop")
+    dice = rng.random(decay.shape) < 0.7
+    dice[:, 0] = True
+    found = fit_worlds.structure(dice, decay, rng, draws=40, copies=4)
+    assert found["b"].low > 0.2
+    assert found["a"].low < 0 < found["a"].high
+    assert found["gap"].low > 0.2
+    assert found["matched"].low > 0
+
+
+@pytest.mark.parametrize("correct", [np.ones((2, 9, 30), bool), np.zeros((2, 9, 30), bool)])
+def test_where_nothing_was_forgotten_there_is_no_structure(correct):
+    found = fit_worlds.structure(correct, correct, np.random.default_rng(0), 5, 2)
+    assert all(np.isnan(interval.estimate) for interval in found.values())
+    with_one_seed = fit_worlds.structure(correct[:1], correct[:1], np.random.default_rng(0), 5, 2)
+    assert np.isnan(with_one_seed["gap"].estimate)
+
+
+def slow_pairs(a: np.ndarray, b: np.ndarray, tolerance: float) -> int:
+    """Length of the longest common list of epochs, by trying all ways."""
+    if not len(a) or not len(b):
+        return 0
+    rest = max(slow_pairs(a[1:], b, tolerance), slow_pairs(a, b[1:], tolerance))
+    if abs(a[0] - b[0]) <= tolerance:
+        rest = max(rest, 1 + slow_pairs(a[1:], b[1:], tolerance))
+    return rest
+
+
+def test_matched_epochs_are_the_longest_list_in_order():
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        a, b = rng.random(6).round(1), rng.random(5).round(1)
+        i, j = equal_accuracy.matched_epochs(a, b, 0.15)
+        assert len(i) == len(j) == slow_pairs(a, b, 0.15)
+        assert np.all(np.diff(i) > 0)
+        assert np.all(np.diff(j) > 0)
+        assert np.all(np.abs(a[i] - b[j]) <= 0.15)
+
+
+def test_of_equally_long_lists_the_closest_is_taken():
+    i, j = equal_accuracy.matched_epochs(np.array([0.5]), np.array([0.509, 0.501, 0.508]))
+    assert (i.tolist(), j.tolist()) == ([0], [1])
+
+
+def test_networks_that_never_know_equally_much_keep_one_epoch_and_have_no_structure():
+    good, bad = np.ones((2, 9, 50), bool), correct_of("permanent_drop", 50)[:2, :9]
+    bad[:, :, :30] = False
+    cut = equal_accuracy.at_equal_accuracy(good, bad)
+    assert [bits.shape[1] for bits in cut] == [1, 1]
+    found = fit_worlds.structure(*cut, np.random.default_rng(0), 5, 2)
+    assert np.isnan(found["gap"].estimate)

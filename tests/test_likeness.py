@@ -35,3 +35,26 @@ def test_shrinking_takes_block_means():
     assert rows.shape == (2, 2 * 3)
     assert rows[0, 0] == np.mean([0, 1, 6, 7])
     assert np.array_equal(likeness.shrunk(pixels, 6), pixels.reshape(2, -1))
+
+
+def test_confusion_agrees_with_a_slow_version():
+    rng = np.random.default_rng(3)
+    label = rng.permutation(np.repeat(np.arange(4), [20, 10, 5, 3]))
+    answers = np.where(rng.random((6, 38)) < 0.6, label, rng.integers(0, 4, (6, 38)))
+
+    def taken(a, b):
+        return np.mean(answers[:, label == a] == b)
+
+    for c, (other, share) in enumerate(
+        zip(*likeness.confusion_likeness(answers.astype(np.int16), label), strict=True)
+    ):
+        mutual = {k: (taken(c, k) + taken(k, c)) / 2 for k in range(4) if k != c}
+        assert share == pytest.approx(max(mutual.values()))
+        assert mutual[other] == pytest.approx(share)
+    wrong = [1 - taken(c, c) for c in range(4)]
+    assert np.allclose(likeness.mistaken(answers, label), wrong)
+
+
+def test_classes_that_nobody_confuses_are_not_alike():
+    label = np.array([0, 0, 1, 1, 2])
+    assert likeness.confusion_likeness(label[None], label)[1].tolist() == [0, 0, 0]

@@ -39,8 +39,11 @@ OTHER = {
     "finding_5_early_loss": {"target": "forgetting_events", "beside": "", "null_draws": "9"},
     "forgetting_curves": {"simulated_samples": "300", "simulated_epochs": "21"},
     "glyphs": {"split": "test", "typefaces": "5"},
+    "ground_truth": {"bootstrap": "20", "beside": "", "shown": "6"},
+    "how_agreement_works": {"traces_a": "cifar7-test_vit-quick", "simulated_images": "300"},
     "photographs": {"shown": "6", "bootstrap": "20"},
     "quickstart": {"model": "test_vit", "limit": "200", "epochs": "3"},
+    "time_to_forgetting": {"dataset": "cifar7", "beside": "", "simulated_samples": "300"},
     "traces": {"dataset": "cifar7", "seed": "1", "rows": "60", "bootstrap": "20"},
 }
 """Parameters, other than the defaults and small, with which each page must also run."""
@@ -82,6 +85,7 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 
 def test_there_are_notebooks():
     others = {"quickstart", "traces", "glyphs", "photographs", "forgetting_curves"}
+    others |= {"time_to_forgetting", "how_agreement_works", "ground_truth"}
     assert {FRONT} | others <= set(PAGES)
     assert len(FINDINGS) == 5
     assert set(OTHER) == set(PAGES), "every page needs an entry in OTHER"

@@ -1,11 +1,13 @@
 """Run-by-run rank correlation against scipy, statsmodels and simulated truth."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from lethe.analysis import curves, prediction, scores
+from lethe.analysis import curves, picking, prediction, scores
 from lethe.errors import LetheError
 
 
@@ -109,12 +111,102 @@ def test_perfect_knowledge_of_a_constant_later_score_is_an_error():
     assert 0.7 < known.mean < 1
 
 
-def test_top_overlap_equals_jaccard_without_ties():
-    early, later = related(seeds=1)
+@pytest.mark.parametrize("groups", [None, np.random.default_rng(1).integers(0, 9, 400)])
+def test_partial_given_a_third_score_equals_regression(groups):
+    early, later = related(seeds=2)
+    third = np.where(np.isnan(later), 0, later) + np.random.default_rng(7).normal(size=later.shape)
+    got = prediction.run_correlations(early, later, groups, third)
+    for run in range(2):
+        keep = ~np.isnan(later[run])
+        rank = [stats.rankdata(score[run, keep]) for score in (early, later, third)]
+        labels = np.zeros(400) if groups is None else groups
+        columns = labels[keep][:, None] == np.unique(labels)
+        design = np.column_stack([columns, rank[2]]).astype(float)
+        x, y = (sm.OLS(score, design).fit().resid for score in rank[:2])
+        assert got[run] == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-10)
+
+
+def test_a_constant_third_score_explains_nothing_and_the_target_itself_everything():
+    early, later = related(seeds=2)
+    plain = prediction.run_correlations(early, later)
+    given = prediction.run_correlations(early, later, given=np.ones(early.shape))
+    np.testing.assert_allclose(given, plain)
+    assert np.isnan(prediction.run_correlations(early, later, given=later)).all()
+
+
+def test_giving_a_common_effect_makes_independent_scores_oppose_each_other():
+    """A collider: the loss and the rate are independent, the outcome depends on both."""
+    rng = np.random.default_rng(8)
+    early, later = rng.normal(size=(2, 3, 4000))
+    outcome = early + later + rng.normal(size=early.shape)
+    assert abs(prediction.run_correlations(early, later).mean()) < 0.05
+    assert prediction.run_correlations(early, later, given=outcome).mean() < -0.4
+
+
+def test_integer_weights_equal_repetition():
+    early, later = related(seeds=2)
+    weights = np.random.default_rng(9).integers(1, 4, 400)
+    groups = np.arange(400) % 5
+    rank = [np.where(np.isnan(later), np.nan, score) for score in (early, later)]
+    got = prediction._correlations(rank, groups)(weights.astype(float))
+    for run in range(2):
+        keep = ~np.isnan(later[run])
+        x, y = (stats.rankdata(score[run, keep]) for score in rank)
+        w, g = weights[keep], groups[keep]
+        for values in (x, y):
+            means = np.bincount(g, w * values) / np.bincount(g, w)
+            values -= means[g]
+        want = (w * x * y).sum() / np.sqrt((w * x * x).sum() * (w * y * y).sum())
+        assert got[run] == pytest.approx(want, abs=1e-10)
+
+
+def test_a_predictor_gains_nothing_over_itself_and_much_over_noise():
+    early, later = related(samples=800)
+    rng = np.random.default_rng(10)
+    rho, gain = prediction.compare_predictors(early, early, later, rng, draws=30)
+    assert rho.estimate == pytest.approx(prediction.run_correlations(early, later).mean())
+    assert (gain.estimate, gain.low, gain.high) == (0, 0, 0)
+    noise = rng.normal(size=early.shape)
+    noise[:, 30:60] = np.nan
+    rho, gain = prediction.compare_predictors(early, noise, later, rng, draws=60)
+    masked = np.where(np.isnan(noise), np.nan, later)
+    want = prediction.run_correlations(early, masked).mean()
+    assert rho.estimate == pytest.approx(want)
+    assert gain.estimate == pytest.approx(
+        want - prediction.run_correlations(noise, masked).mean(), abs=1e-12
+    )
+    assert gain.low > 0
+
+
+def test_top_found_is_the_share_in_common_without_ties():
+    early, later = related(seeds=3)
     later = np.nan_to_num(later + 1e-6 * early, nan=-9)
-    found = prediction.top_overlap(early, later, 0.1, np.random.default_rng(6), draws=20)
-    a, b = (set(np.argsort(score[0])[-40:]) for score in (early, later))
-    assert found.estimate == pytest.approx(len(a & b) / len(a | b))
+    found = picking.top_found(early, later, 0.1)
+    for run in range(3):
+        a, b = (set(np.argsort(score[run])[-40:]) for score in (early, later))
+        assert found[run] == pytest.approx(len(a & b) / 40)
+    interval = picking.top_found_interval(early, later, 0.1, np.random.default_rng(6), draws=20)
+    assert interval.estimate == pytest.approx(found.mean())
+    assert interval.low < found.mean() < interval.high
+
+
+def test_top_found_breaks_ties_at_random():
+    """A constant early score picks by lot, so it finds the fraction itself: chance."""
+    later = np.random.default_rng(11).normal(size=(2, 500))
+    np.testing.assert_allclose(picking.top_found(np.ones((2, 500)), later, 0.1), 0.1)
+    np.testing.assert_allclose(picking.top_found(later, later, 0.1), 1)
+    tied = np.repeat([0.0, 1.0], 250) * np.ones((2, 1))
+    np.testing.assert_allclose(picking.top_found(tied, tied, 0.1), 0.2)
+
+
+def test_perfect_knowledge_can_be_asked_for_the_share_found():
+    rates = np.exp(np.random.default_rng(12).normal(np.log(0.05), 1.5, 300))
+    correct = curves.simulate_correct(np.random.default_rng(13), rates, 31, seeds=6)
+    share = partial(picking.top_found, fraction=0.1)
+    known = prediction.perfect_knowledge(
+        correct, np.random.default_rng(14), 3, scores.decay_rate, share
+    )
+    assert 0.3 < known.mean < 0.95
 
 
 def test_unequal_shapes_are_refused():

@@ -1,10 +1,11 @@
 """Likelihood of 0/1 traces: right at t with probability exp(-rate * clock(t)), independently.
 
 The negative log-likelihood is convex in the rate, so its one minimum is a root of the slope and a
-likelihood interval has one piece. The first epoch (t = 0) is right by definition and carries no
-information. Real traces depend on their past, which the likelihood ignores: its intervals may be
-too narrow there (checked on the page "Forgetting curves").
-Cost: 60 evaluations of each distinct row.
+likelihood interval has one piece. (The curve with amplitude and floor: `extended_likelihood`.) The
+first epoch (t = 0) is right by definition and carries no information. Real traces depend on their
+past, which the likelihood ignores: its intervals may be too narrow there (checked on the page
+"Forgetting curves").
+Cost: 60 evaluations of each distinct row, 180 with an interval.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from lethe.analysis.trace_rows import as_rows, distinct, lengths, weighted_mean
+from lethe.analysis.trace_rows import as_rows, distinct, lengths
 from lethe.errors import LetheError
 
 CLOCKS = {"exponential": (np.positive, 5.0), "power": (np.log1p, 8.0)}  # time scale, largest rate
+EXTENDED_BOX = (1e-3, 5.0)  # slower decay than this is a constant over any trace we have
+RATED = (*CLOCKS, "extended")
 _SMALLEST = 1e-9
 
 
@@ -60,54 +63,64 @@ def negative_log_likelihood(
 
 
 def profile_interval(
-    traces: np.ndarray, weights: np.ndarray | None = None, level: float = 0.95
+    traces: np.ndarray,
+    weights: np.ndarray | None = None,
+    level: float = 0.95,
+    curve: str = "exponential",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Likelihood interval of the exponential rate: all rates within chi2(level, 1) / 2 of the best.
+    """Likelihood interval of a curve's rate: the rates within chi2(level, 1) / 2 of the best.
 
-    traces [..., epoch], NaN after the end; weights as in fit_exponential; returns (low, high),
-    each [...], clipped to [0, 5] and NaN for traces of fewer than 2 epochs.
-    Raises LetheError for a level outside (0, 1). Source: Wilks' theorem; approximate here, since
-    the rate may lie on the bound 0.
+    traces [..., epoch], NaN after the end; weights as in fit_exponential; curve exponential, power
+    or extended, where each rate is judged with the A and c that suit it best and the outermost ends
+    are given; returns (low, high), each [...], clipped to the rate's box, NaN below 2 epochs.
+    A trace that does not determine the rate returns the whole box. Raises LetheError for another
+    curve or a level outside (0, 1). Source: Wilks' theorem, approximate on a bound of the box.
     """
     if not 0 < level < 1:
         raise LetheError(f"level is {level}: give a probability between 0 and 1, such as 0.95")
+    if curve not in RATED:
+        raise LetheError(f"no rate in curve {curve!r}: choose {', '.join(RATED)}")
     y, w, shape = as_rows(traces, weights)
     y, w, back = distinct(y, w)
-    best = likelihood_rate(y, w, "exponential")
-    top = negative_log_likelihood(y, w, best) + stats.chi2.ppf(level, 1) / 2
+    drop = stats.chi2.ppf(level, 1) / 2
+    ends = (extended_rows(y, w, drop).T[4:]) if curve == "extended" else _ends(y, w, curve, drop)
+    usable = lengths(w) > 1
+    low, high = (np.where(usable, end, np.nan)[back].reshape(shape) for end in ends)
+    return low, high
+
+
+def _ends(y: np.ndarray, w: np.ndarray, curve: str, drop: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the interval of one rate, each [row]."""
+    best = likelihood_rate(y, w, curve)
+    top = negative_log_likelihood(y, w, best, curve) + drop
 
     def excess(rate: np.ndarray) -> np.ndarray:
-        return np.nan_to_num(negative_log_likelihood(y, w, rate) - top, posinf=1e300)
+        return np.nan_to_num(negative_log_likelihood(y, w, rate, curve) - top, posinf=1e300)
 
-    bottom, ceiling = np.full(len(y), _SMALLEST), np.full(len(y), CLOCKS["exponential"][1])
-    low = np.where(best > 0, _root(lambda r: -excess(r), bottom, np.maximum(best, bottom)), 0.0)
-    high = np.where(excess(ceiling) <= 0, ceiling, _root(excess, np.maximum(best, bottom), ceiling))
-    usable = lengths(w) > 1
-    ends = [np.where(usable, end, np.nan)[back].reshape(shape) for end in (low, high)]
-    return ends[0], ends[1]
+    bottom, ceiling = np.full(len(y), _SMALLEST), np.full(len(y), CLOCKS[curve][1])
+    inner = np.maximum(best, bottom)
+    low = np.where(best > 0, _root(lambda rate: -excess(rate), bottom, inner), 0.0)
+    return low, np.where(excess(ceiling) <= 0, ceiling, _root(excess, inner, ceiling))
 
 
-def bernoulli_aic(traces: np.ndarray, curve: str) -> np.ndarray:
-    """Akaike criterion of 0/1 traces under their own likelihood, for curves of one parameter.
+def extended_rows(y: np.ndarray, w: np.ndarray, drop: float = 0.0) -> np.ndarray:
+    """Rate, A, c, minus log-likelihood and ends of the rate's interval of the extended curve."""
+    from lethe.analysis.extended_likelihood import fit_rows  # numba: only when it is needed
 
-    traces [..., epoch]; curve is constant, exponential or power; returns [...], NaN for traces of
-    fewer than 3 epochs. Raises LetheError for another curve.
-    """
-    y, w, shape = as_rows(traces)
-    if curve == "constant":
-        later = w * (np.arange(y.shape[1]) > 0)
-        chance = np.clip(weighted_mean(y, later), 1e-12, 1 - 1e-12)[:, None]
-        nll = -(later * np.where(y > 0, np.log(chance), np.log1p(-chance))).sum(1)
-    else:
-        nll = negative_log_likelihood(y, w, likelihood_rate(y, w, curve), curve)
-    return np.where(lengths(w) < 3, np.nan, 2 * nll + 2).reshape(shape)
+    return fit_rows(y, w, *EXTENDED_BOX, drop)
+
+
+def log_loss(values: np.ndarray, weights: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Minus the log-likelihood of each row under the heights of a curve, over t >= 1; [row]."""
+    won, lost = (weights * values)[:, 1:], (weights * (1 - values))[:, 1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        right, wrong = np.log(heights[:, 1:]), np.log1p(-heights[:, 1:])
+        return -(np.where(won > 0, won * right, 0) + np.where(lost > 0, lost * wrong, 0)).sum(1)
 
 
 def _clock(curve: str, epochs: int) -> tuple[np.ndarray, float]:
     if curve not in CLOCKS:
-        raise LetheError(
-            f"no likelihood for curve {curve!r}: choose constant, exponential or power"
-        )
+        raise LetheError(f"no rate by likelihood for {curve!r}: choose {', '.join(CLOCKS)}")
     scale, high = CLOCKS[curve]
     return scale(np.arange(epochs, dtype=float)), high
 

@@ -1,4 +1,4 @@
-"""Finding 4 for any network: do two seeds forget the same classes most?
+"""Finding 4 for any network: do two seeds, or two networks, forget the same classes most?
 
 Definition: the mean Spearman correlation over pairs of seeds of the class means of a score, beside
 groups made by lot, single images, and a world in which forgetting belongs to the image alone.
@@ -8,11 +8,13 @@ Cost: 1 s for 10 seeds of 6,200 samples, 300 resamples and 6 simulations.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import xarray as xr
+from scipy.stats import rankdata
 
 from lethe import traces
 from lethe.analysis import agreement
@@ -23,11 +25,14 @@ from lethe.analysis.seed_stability import (
     from_correct,
     harder,
     mean_spearman,
+    rankable,
     scored,
 )
+from lethe.errors import LetheError
 
 EVENTS = "forgetting_events"  # the score of the ceiling where the page's cannot be simulated
 GROUPINGS = 40  # random groupings of the images
+MORE = 10  # times as many resamples for a handful of classes: cheap, and their limits jump about
 
 
 @dataclass(frozen=True)
@@ -53,18 +58,17 @@ def class_order(
     """Agreement of two seeds about the class means of a score; never-learned images are left out.
 
     The ceiling is that of the decaying world; a score that needs more than right and wrong takes
-    that of forgetting_events.
+    that of forgetting_events. Raises LetheError for one class and as `rankable` does.
     """
-    values, labels = harder(ds, score), ds["label"].values
+    values, labels = rankable(ds, score), ds["label"].values
+    if np.ptp(labels) == 0:
+        raise LetheError(f"{ds.attrs['dataset']}: 1 class; an order of classes takes 2 or more")
     means = agreement.class_means(values, labels)
     each = class_levels(values, labels, rng, draws)
-    rho = agreement.cross_seed(agreement.spearman_on(means), *means.shape, rng, draws)
+    rho = agreement.cross_seed(agreement.spearman_on(means), *means.shape, rng, MORE * draws)
     level = partial(_class_level, labels=labels)
     null = agreement.permutation_null(level, values, rng, SHUFFLES)
-    groups = [_class_level(values, rng.permutation(labels)) for _ in range(GROUPINGS)]
-    by_lot = Band(
-        float(np.mean(groups)), *map(float, np.quantile(groups, [0.025, 0.975])), GROUPINGS
-    )
+    by_lot = _by_lot([_class_level(values, rng.permutation(labels)) for _ in range(GROUPINGS)])
     side = max(draws // 6, 20)
     single = agreement.cross_seed(agreement.spearman_on(values), *values.shape, rng, side)
     world = scored(decaying_world(traces.correct(ds).values), from_correct(score, EVENTS))
@@ -74,6 +78,53 @@ def class_order(
 
 def _class_level(values: np.ndarray, labels: np.ndarray) -> float:
     return mean_spearman(agreement.class_means(values, labels))
+
+
+def _by_lot(values: Sequence[float]) -> Band:
+    """Mean and central 95 % of what groups made by lot give; NaN where none gives a number."""
+    known = np.array(values)[np.isfinite(values)]
+    ends = np.quantile(known, [0.025, 0.975]) if known.size else (math.nan, math.nan)
+    return Band(float(known.mean()) if known.size else math.nan, *map(float, ends), known.size)
+
+
+@dataclass(frozen=True)
+class AcrossNetworks:
+    """Agreement about the classes by the names of GAP_PARTS, and that about groups made by lot."""
+
+    parts: dict[str, Interval]
+    null: Band
+    random_groups: Band
+
+
+def classes_across(
+    pair: Sequence[xr.Dataset], score: str, rng: np.random.Generator, draws: int = 300
+) -> AcrossNetworks:
+    """How well two networks agree about the class means of a score; stores of the same images.
+
+    The null shuffles the labels in every run, the groups by lot are the same for all runs.
+    """
+    values, labels = [harder(ds, score) for ds in pair], pair[0]["label"].values
+    both, runs = np.vstack(values), len(values[0])
+    null = [_between(agreement.shuffle_samples(both, rng), labels, runs) for _ in range(SHUFFLES)]
+    by_lot = [_between(both, rng.permutation(labels), runs) for _ in range(GROUPINGS)]
+    return AcrossNetworks(
+        class_gap(values, labels, rng, MORE * draws), _by_lot(null), _by_lot(by_lot)
+    )
+
+
+def class_gap(
+    values: Sequence[np.ndarray], labels: np.ndarray, rng: np.random.Generator, draws: int = 50
+) -> dict[str, Interval]:
+    """`within_between_gap` of the class means of two networks, values [seed, sample] each."""
+    means = agreement.class_means(np.vstack(values), labels)
+    sizes = len(values[0]), len(values[1])
+    matrix_of = agreement.spearman_on(means)
+    return agreement.within_between_gap(matrix_of, sizes, means.shape[1], rng, draws)
+
+
+def _between(both: np.ndarray, labels: np.ndarray, runs: int) -> float:
+    matrix = agreement.spearman_matrix(agreement.class_means(both, labels))
+    return float(matrix[:runs, runs:].mean())
 
 
 def class_levels(
@@ -108,6 +159,16 @@ def with_class_value(
     return replace(found, low=max(found.low, -1.0), high=min(found.high, 1.0))
 
 
+def beyond(value: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """What the ranks of a value [class] hold beyond those of another: residuals of a line.
+
+    All 0 where one of the two says nothing new or is constant.
+    """
+    ranks, other = (rankdata(x) - (len(x) + 1) / 2 for x in (value, held))
+    slope = ranks @ other / (other @ other) if other.any() else 0.0
+    return np.round(ranks - slope * other, 9)
+
+
 def class_value_null(
     value: np.ndarray, rng: np.random.Generator, draws: int = 400
 ) -> tuple[float, float]:
@@ -120,3 +181,21 @@ def class_value_null(
     drawn = [mean_spearman(np.vstack([value, rng.permutation(len(value))])) for _ in range(draws)]
     low, high = np.quantile(drawn, [0.025, 0.975])
     return float(low), float(high)
+
+
+def class_value_p(
+    means: np.ndarray, value: np.ndarray, rng: np.random.Generator, draws: int = 999
+) -> float:
+    """Two-sided p of the mean correlation of class means [seed, class] with a value [class].
+
+    The classes of the value are permuted; (1 + as large) / (1 + draws), never 0; 1 for a constant.
+    """
+    if np.isnan(value).all() or np.nanmin(value) == np.nanmax(value):
+        return 1.0
+    observed = abs(_with_value(means, value))
+    drawn = [abs(_with_value(means, rng.permutation(value))) for _ in range(draws)]
+    return (1 + sum(x >= observed - 1e-12 for x in drawn)) / (1 + draws)
+
+
+def _with_value(means: np.ndarray, value: np.ndarray) -> float:
+    return float(np.mean(agreement.spearman_matrix(np.vstack([means, value]))[:-1, -1]))

@@ -3,19 +3,21 @@
 Retention trace: `correct` from first_learned on, t = 0, 1, ... epochs; R(0) = 1 by definition.
 Forgetting curve: R(t) = exp(-rate * t), rate >= 0 per epoch; half-life ln 2 / rate.
 R^2 of a constant trace is 0/0, so a mean R^2 needs a convention: `r2_conventions` gives all three.
-The fits are in `curve_models` (least squares), `bernoulli` (likelihood, intervals) and `shrinkage`.
+The fits are in `curve_models`, `bernoulli` (likelihood, intervals) and `shrinkage`; `selection`
+compares curves.
 Cost: linear in the number of traces; identical traces are fitted once.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from lethe.analysis.bernoulli import bernoulli_aic, profile_interval
+from lethe.analysis.bernoulli import profile_interval
 from lethe.analysis.curve_models import (
     RATE_MAX,
     CurveFit,
-    aic,
     fit_constant,
     fit_exponential,
     fit_extended,
@@ -34,14 +36,14 @@ from lethe.errors import LetheError
 __all__ = [
     "RATE_MAX",
     "CurveFit",
+    "HalfLife",
     "Shrunken",
-    "aic",
-    "bernoulli_aic",
     "fit_constant",
     "fit_exponential",
     "fit_extended",
     "fit_power",
     "half_life",
+    "half_life_interval",
     "permute_epochs",
     "pool_seeds",
     "predict",
@@ -109,6 +111,41 @@ def half_life(rate: np.ndarray) -> np.ndarray:
     """Epochs after which the curve has fallen to one half: ln 2 / rate; infinite for rate 0."""
     with np.errstate(divide="ignore"):
         return np.log(2.0) / np.asarray(rate, float)
+
+
+@dataclass(frozen=True)
+class HalfLife:
+    """Half-lives in epochs with their interval, each [...].
+
+    Where `censored` (never forgotten) the trace only gives a lower limit: estimate and high are
+    infinite. Where `extrapolated` the estimate lies beyond the last epoch of the trace.
+    """
+
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    censored: np.ndarray
+    extrapolated: np.ndarray
+
+
+def half_life_interval(
+    traces: np.ndarray, weights: np.ndarray | None = None, level: float = 0.95
+) -> HalfLife:
+    """Half-life of the exponential by likelihood, with the interval of `profile_interval`.
+
+    traces [..., epoch], weights and errors as there; NaN below 2 epochs. A trace that ends right
+    after T = sum of t epochs without a lapse has chance exp(-rate T), so its lower limit is
+    ln 2 T / -ln(1 - level): the "rule of three" (Hanley and Lippman-Hand 1983).
+    """
+    fit = fit_exponential(traces, weights, method="bernoulli")
+    low_rate, high_rate = profile_interval(traces, weights, level)
+    weight = ~np.isnan(traces) if weights is None else np.nan_to_num(weights) * ~np.isnan(traces)
+    exposure = (weight * np.arange(np.shape(traces)[-1])).sum(-1)
+    censored = fit.rate == 0
+    low = np.where(censored, np.log(2) * exposure / -np.log1p(-level), half_life(high_rate))
+    estimate = half_life(fit.rate)
+    beyond = estimate > fit.length - 1
+    return HalfLife(estimate, low, half_life(low_rate), censored, beyond)
 
 
 def r2_conventions(fit: CurveFit) -> dict[str, np.ndarray]:

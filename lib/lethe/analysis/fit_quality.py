@@ -1,26 +1,24 @@
 """How well a forgetting curve describes the traces of one or two architectures, with intervals.
 
 Mean R^2 under the three conventions of `curves.r2_conventions`, over runs and samples, for a named
-target: the raw 0/1 trace, its running mean over 5 epochs, or the mean over seeds.
-Intervals resample seeds and samples together (see `agreement.resampling`). `world_r2` gives the
-same means for simulated copies of the traces: the scale on which the real ones are read.
+target: the raw 0/1 trace, its running mean over 5 epochs, or the mean over seeds. `fit_worlds` has
+the scale on which such a mean is read.
+Intervals resample seeds and samples together (see `agreement.resampling`).
 Cost: one fit per target; the mean over seeds is fitted again without each seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lethe.analysis import agreement, curves, scores
+from lethe.analysis import agreement, curves
 from lethe.analysis.agreement import Interval
 from lethe.analysis.curves import CurveFit
-from lethe.errors import LetheError, nearest
 
 QUANTITIES = ("excluded", "scored_1", "scored_0", "share_never_forgotten")
 PARTS = ("a", "b", "gap")
-WORLDS = ("null", "ceiling", "lapses")
 Comparison = dict[str, dict[str, Interval]]  # part of PARTS -> quantity of QUANTITIES -> interval
 
 
@@ -63,7 +61,8 @@ def compare_r2_over_seeds(
     """As compare_r2 for one curve per sample, fitted to its mean retention over seeds.
 
     traces [seed, sample, epoch]; a trace counts at t with the number of seeds that reach t.
-    Intervals: each seed left out once (with a new fit), and a bootstrap of samples.
+    Intervals: each seed left out once (with a new fit), and a bootstrap of samples; NaN with one
+    seed.
     """
     cache: dict[tuple[int, bytes], CurveFit] = {}
 
@@ -80,110 +79,106 @@ def compare_r2_over_seeds(
         return np.concatenate([a, b, b - a])
 
     n_seeds = (len(traces_a), len(traces_b))
+    if min(n_seeds) < 2:  # nothing to leave out: the estimates alone
+        values = statistic([np.ones(n) for n in n_seeds], np.ones(traces_a.shape[1]))
+        size = (min(n_seeds), traces_a.shape[1], "one seed")
+        return _named([Interval(float(v), *[float("nan")] * 3, *size) for v in values])
     found = agreement.jackknife_seeds(statistic, n_seeds, traces_a.shape[1], rng, draws)
     return _named(found)
 
 
-def mean_r2(traces: np.ndarray, weights: np.ndarray | None = None) -> dict[str, float]:
-    """Mean R^2 of exponential fits by convention, over samples, then over seeds.
+def mean_r2(fit: CurveFit) -> dict[str, float]:
+    """The QUANTITIES of one fit with arrays [seed, sample], every run and sample counted once."""
+    ones = (np.ones(size) for size in fit.rate.shape)
+    return dict(zip(QUANTITIES, map(float, weighted_conventions(fit, *ones)), strict=True))
 
-    traces, weights [seed, sample, epoch]; keys as in `curves.r2_conventions`.
+
+def base_rate(traces: np.ndarray) -> np.ndarray:
+    """A code of how long each trace is and how many of its epochs are wrong, int [seed, sample].
+
+    traces [seed, sample, epoch]. Shuffled epochs reach the same R^2 wherever the code is the same.
     """
-    fit = curves.fit_exponential(traces, weights)
-    return {name: float(np.mean(value)) for name, value in curves.r2_conventions(fit).items()}
-
-
-def copy_of_world(correct: np.ndarray, world: str, rng: np.random.Generator) -> np.ndarray:
-    """One simulated copy of all retention traces, [seed, sample, epoch].
-
-    correct bool [seed, epoch, sample]. `null`: the epochs of each trace are shuffled, the first
-    stays. `ceiling`: each trace is redrawn from its own fitted exponential. `lapses`: each sample
-    is lost and won back at its own steady pace. Raises LetheError for another world.
-    """
-    if world not in WORLDS:
-        raise LetheError(f"unknown world {world!r}; {nearest(world, WORLDS)}")
-    retention = curves.retention_traces(correct)[0]
-    if world == "null":
-        return curves.permute_epochs(rng, retention)
-    first, epochs = scores.first_learned(correct), correct.shape[1]
-    if world == "ceiling":
-        rate = curves.fit_exponential(retention).rate
-        return curves.retention_traces(curves.resample_correct(rate, first, epochs, rng))[0]
-    rate, relearn = curves.steady_lapses(correct)
-    shape = (epochs, len(first))
-    steady = curves.simulate_correct(rng, rate, *shape, "lapse_relearn", first, relearn)
-    return curves.retention_traces(steady)[0]
-
-
-def world_r2(
-    correct: np.ndarray, world: str, rng: np.random.Generator, copies: int = 1
-) -> dict[str, float]:
-    """`mean_r2` of simulated copies of the traces, averaged over `copies`."""
-    found = [mean_r2(copy_of_world(correct, world, rng)) for _ in range(copies)]
-    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+    wrong, length = (traces == 0).sum(-1), (~np.isnan(traces)).sum(-1)
+    return wrong + traces.shape[-1] * length
 
 
 def matched_gap(
     fit_a: CurveFit,
     fit_b: CurveFit,
-    wrong_a: np.ndarray,
-    wrong_b: np.ndarray,
+    level_a: np.ndarray,
+    level_b: np.ndarray,
     rng: np.random.Generator,
     draws: int = 200,
 ) -> Interval:
-    """Gap b - a in mean R^2 between traces that are wrong equally often.
+    """Gap b - a in mean R^2 between traces of one level, averaged over the levels of both.
 
-    wrong [seed, sample] are the numbers of wrong epochs in the retention traces. For each number
-    the mean R^2 of both architectures is compared; the gaps are averaged with the architectures'
-    mean share of traces as weights. Constant and short traces are left out.
+    level int [seed, sample], e.g. `base_rate`. A level weighs 1 / (1 / s_a + 1 / s_b), s being the
+    share of each architecture's traces on it. Constant and short traces are left out.
     """
-    levels = int(max(wrong_a.max(), wrong_b.max())) + 1
+    both = np.unique(np.stack([level_a, level_b]), return_inverse=True)
+    codes_a, codes_b = both[1].reshape(2, *level_a.shape)
+    levels = len(both[0])
 
     def statistic(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float]:
-        n_a, sum_a = _by_level(fit_a, wrong_a, np.outer(seeds[0], samples), levels)
-        n_b, sum_b = _by_level(fit_b, wrong_b, np.outer(seeds[1], samples), levels)
+        n_a, sum_a = _by_level(fit_a, codes_a, np.outer(seeds[0], samples), levels)
+        n_b, sum_b = _by_level(fit_b, codes_b, np.outer(seeds[1], samples), levels)
         both = (n_a > 0) & (n_b > 0)
-        weight = (n_a / max(n_a.sum(), 1) + n_b / max(n_b.sum(), 1))[both]
-        gap = sum_b[both] / n_b[both] - sum_a[both] / n_a[both]
-        return (float(np.average(gap, weights=weight)) if both.any() else float("nan"),)
+        if not both.any():
+            return (float("nan"),)
+        n_a, n_b = n_a[both], n_b[both]
+        weight = 1 / (n_a.sum() / n_a + n_b.sum() / n_b)
+        return (float(np.average(sum_b[both] / n_b - sum_a[both] / n_a, weights=weight)),)
 
-    n_seeds, n_samples = (len(wrong_a), len(wrong_b)), wrong_a.shape[1]
+    n_seeds, n_samples = (len(level_a), len(level_b)), level_a.shape[1]
     return agreement.pigeonhole_bootstrap(statistic, n_seeds, n_samples, rng, draws)[0]
 
 
 def _by_level(
-    fit: CurveFit, wrong: np.ndarray, weight: np.ndarray, levels: int
+    fit: CurveFit, level: np.ndarray, weight: np.ndarray, levels: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weight and weighted sum of R^2 of the forgotten traces with each number of wrong epochs."""
+    """Weight and weighted sum of R^2 of the forgotten traces on each level."""
     weight = (weight * ~(fit.constant | fit.too_short)).ravel()
     weighted_r2 = weight * np.nan_to_num(fit.r2).ravel()
-    count = np.bincount(wrong.ravel(), weight, levels)
-    return count, np.bincount(wrong.ravel(), weighted_r2, levels)
+    count = np.bincount(level.ravel(), weight, levels)
+    return count, np.bincount(level.ravel(), weighted_r2, levels)
 
 
 def two_way_mean(values: np.ndarray, rng: np.random.Generator, draws: int = 200) -> Interval:
     """Mean of values [seed, sample], NaN left out, with a pigeonhole interval."""
-    known = ~np.isnan(values)
-    filled = np.where(known, values, 0.0)
+    mean = _mean_on(values)
 
     def statistic(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float]:
-        return ((seeds[0] @ filled @ samples) / (seeds[0] @ known.astype(float) @ samples),)
+        return (mean(seeds[0], samples),)
 
-    return agreement.pigeonhole_bootstrap(statistic, values.shape[:1], values.shape[1], rng, draws)[
-        0
-    ]
+    n_seeds, n_samples = values.shape
+    return agreement.pigeonhole_bootstrap(statistic, (n_seeds,), n_samples, rng, draws)[0]
 
 
-def curve_fits(traces: np.ndarray, weights: np.ndarray | None = None) -> dict[str, CurveFit]:
-    """All four curves fitted by least squares to the same traces [..., epoch], by name."""
-    fitters = (
-        curves.fit_constant,
-        curves.fit_exponential,
-        curves.fit_power,
-        curves.fit_extended,
-    )
-    fits = [fitter(traces, weights) for fitter in fitters]
-    return {fit.curve: fit for fit in fits}
+def compare_means(
+    values_a: np.ndarray, values_b: np.ndarray, rng: np.random.Generator, draws: int = 200
+) -> dict[str, Interval]:
+    """Means of two architectures' values [seed, sample], NaN left out, and the gap b - a."""
+    means = _mean_on(values_a), _mean_on(values_b)
+
+    def statistic(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float, ...]:
+        a, b = (mean(weights, samples) for mean, weights in zip(means, seeds, strict=True))
+        return a, b, b - a
+
+    n_seeds, n_samples = (len(values_a), len(values_b)), values_a.shape[1]
+    found = agreement.pigeonhole_bootstrap(statistic, n_seeds, n_samples, rng, draws)
+    return dict(zip(PARTS, found, strict=True))
+
+
+def _mean_on(values: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
+    """The mean of values [seed, sample] as a function of seed and sample weights; NaN left out."""
+    known = (~np.isnan(values)).astype(float)
+    filled = np.nan_to_num(values)
+
+    def mean(seeds: np.ndarray, samples: np.ndarray) -> float:
+        weight = seeds @ known @ samples
+        return float(seeds @ filled @ samples / weight) if weight else float("nan")
+
+    return mean
 
 
 def lowest(criterion: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ Cost: 7 s for 10 seeds of 6,200 samples, 300 resamples and 6 simulations of each
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ import xarray as xr
 from lethe import traces
 from lethe.analysis import agreement, curves, scores
 from lethe.analysis.agreement import Band, Interval
+from lethe.errors import LetheError
 
 SHUFFLES = 20  # permutations behind each null
 MISTAKES = 10  # deliberate comparisons by position
@@ -26,17 +28,43 @@ def harder(ds: xr.Dataset, score: str) -> np.ndarray:
     return scores.harder(scores.score(ds, score)).transpose("seed", "sample").values
 
 
+def rankable(ds: xr.Dataset, score: str) -> np.ndarray:
+    """As `harder`, for traces whose runs can be compared.
+
+    Raises LetheError for fewer than 2 seeds and for a score that no image has or that is one and
+    the same for all images.
+    """
+    where, title = f"{ds.attrs['dataset']}, {ds.attrs['model']}", scores.SCORES[score].title
+    if ds.sizes["seed"] < 2:
+        raise LetheError(f"{where}: 1 seed in the traces; to compare runs takes 2 or more")
+    values = harder(ds, score)
+    if np.isnan(values).all():
+        raise LetheError(f"{where}: no image has a value of {title}; was any learned and followed?")
+    known = values[~np.isnan(values)]
+    if known.min() == known.max():
+        raise LetheError(f"{where}: {title} is {abs(known[0]):g} for all images: nothing to rank")
+    return values
+
+
 def mean_spearman(values: np.ndarray) -> float:
     """Mean rank correlation over pairs of runs [run, sample]."""
     return agreement.mean_pairwise(agreement.spearman_matrix(values))
 
 
+def simulated(score: str) -> bool:
+    """Whether a simulated world has its own values of a score.
+
+    first_learned is an input of the worlds, and they have no losses.
+    """
+    return scores.SCORES[score].needs == "correct" and score != "first_learned"
+
+
 def from_correct(score: str, otherwise: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The score, or `otherwise` if it needs more than right and wrong, as a function of `correct`.
+    """The score, or `otherwise` if it is not `simulated`, as a function of `correct`.
 
     The values point the way of `harder`.
     """
-    entry = scores.SCORES[score if scores.SCORES[score].needs == "correct" else otherwise]
+    entry = scores.SCORES[score if simulated(score) else otherwise]
     return lambda correct: entry.direction * entry.compute(correct)
 
 
@@ -80,6 +108,7 @@ class Stability:
 
     `class_part`: images shuffled inside their class; `ceiling`: one decay rate per image;
     `ceiling_lapse`: one lapse rate per image; `misaligned`: by position, shuffled, with the range.
+    `own`: the ceilings are those of this score and not decay_rate's.
     """
 
     rho: Interval
@@ -88,22 +117,24 @@ class Stability:
     ceiling: Band
     ceiling_lapse: Band
     misaligned: Band
+    own: bool
 
     @property
     def of_ceiling(self) -> Interval:
-        """`rho` as a share of the ceiling."""
+        """`rho` as a share of the score's own ceiling; NaN where it has none."""
         parts = {name: getattr(self.rho, name) for name in ("estimate", "low", "high", "se")}
-        return replace(self.rho, **{k: v / self.ceiling.mean for k, v in parts.items()})
+        top = self.ceiling.mean if self.own else math.nan
+        return replace(self.rho, **{k: v / top for k, v in parts.items()})
 
 
 def seed_stability(
     ds: xr.Dataset, score: str, rng: np.random.Generator, draws: int = 300, simulations: int = 6
 ) -> Stability:
-    """How well two seeds agree about a score; a ceiling needs right and wrong, else decay_rate's.
+    """How well two seeds agree about a score; one not `simulated` has decay_rate's ceilings.
 
-    Raises LetheError when the score is constant, so that nothing can be ranked.
+    Raises LetheError where nothing can be ranked, see `rankable`.
     """
-    ranked, correct = harder(ds, score), traces.correct(ds).values
+    ranked, correct = rankable(ds, score), traces.correct(ds).values
     compute = from_correct(score, "decay_rate")
     rho = agreement.cross_seed(agreement.spearman_on(ranked), *ranked.shape, rng, draws)
     null = agreement.permutation_null(mean_spearman, ranked, rng, SHUFFLES)
@@ -114,7 +145,49 @@ def seed_stability(
         for draw in (decaying_world(correct), lapsing_world(correct))
     ]
     mistaken = _by_position(ranked, rng)
-    return Stability(rho, null, class_part, *ceilings, mistaken)
+    return Stability(rho, null, class_part, *ceilings, mistaken, simulated(score))
+
+
+@dataclass(frozen=True)
+class ScoreStability:
+    """One score's agreement of two seeds, and the ceiling: NaN where it cannot be simulated."""
+
+    title: str
+    rho: Interval
+    ceiling: float
+
+    def cells(self) -> dict[str, str]:
+        """The agreement, its ceiling and the seeds for 0.8 with their range, in words."""
+        rho, needed = self.rho, "{:.0f} ({:.0f} to {:.0f})".format(*seeds_for(self.rho))
+        told = {"two seeds": f"{rho.estimate:.2f} [{rho.low:.2f}, {rho.high:.2f}]"}
+        top = "none" if math.isnan(self.ceiling) else f"{self.ceiling:.2f}"
+        return told | {"ceiling": top, "seeds for 0.8": needed}
+
+
+def stability_by_score(
+    ds: xr.Dataset, rng: np.random.Generator, draws: int = 50
+) -> list[ScoreStability]:
+    """Agreement of two seeds about every score, the best first; one simulated world for all.
+
+    A score that is not `simulated` has no ceiling.
+    """
+    world = decaying_world(traces.correct(ds).transpose(*scores.DIMS).values)(rng)
+    found = []
+    for name, entry in scores.available(ds).items():
+        values = harder(ds, name)
+        rho = agreement.cross_seed(agreement.spearman_on(values), *values.shape, rng, draws)
+        own = simulated(name)
+        ceiling = mean_spearman(from_correct(name, name)(world)) if own else math.nan
+        found.append(ScoreStability(entry.title, rho, ceiling))
+    return sorted(found, key=lambda row: -np.nan_to_num(row.rho.estimate, nan=-2))
+
+
+def seeds_for(rho: Interval, target: float = 0.8) -> tuple[float, float, float]:
+    """Seeds whose mean agrees at `target` with another such mean: from the estimate, and the range
+    from both ends of the interval (Spearman-Brown); inf where a correlation is not positive.
+    """
+    ends = (rho.estimate, rho.high, rho.low)
+    return tuple(agreement.seeds_needed(x, target) for x in ends)
 
 
 def scored(draw: Callable, compute: Callable) -> Callable[[np.random.Generator], np.ndarray]:

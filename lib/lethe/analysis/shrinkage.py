@@ -38,16 +38,36 @@ def shrink(traces: np.ndarray, weights: np.ndarray | None = None, passes: int = 
     """
     y, w, shape = as_rows(traces, weights)
     y, w, back = distinct(y, w)
-    informative = lengths(w) > 1
-    count = np.bincount(back, minlength=len(y)) * informative
+    chance, weight, total = _posterior(y, w, back, passes)
+    rate = np.where(lengths(w) > 1, chance @ _GRID, np.nan)
+    return Shrunken(rate[back].reshape(shape), _GRID, weight, total)
+
+
+def expected_retention(traces: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Posterior mean of exp(-rate t) at every epoch, [..., epoch]: the forecast of the model.
+
+    Arguments and errors as `shrink`; NaN below 2 epochs.
+    """
+    y, w, shape = as_rows(traces, weights)
+    y, w, back = distinct(y, w)
+    chance, _, _ = _posterior(y, w, back, 400)
+    heights = chance @ np.exp(-_GRID[:, None] * np.arange(y.shape[1]))
+    heights = np.where((lengths(w) > 1)[:, None], heights, np.nan)
+    return heights[back].reshape(*shape, y.shape[1])
+
+
+def _posterior(
+    y: np.ndarray, w: np.ndarray, back: np.ndarray, passes: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Chance of each grid rate given each row, [row, grid]; weights of G; log-likelihood."""
+    count = np.bincount(back, minlength=len(y)) * (lengths(w) > 1)
     log_chance = _log_likelihood(y, w)
     peak = log_chance.max(1, keepdims=True)
     chance = np.exp(log_chance - peak)
     weight = _mixing_weights(chance, count, passes)
     marginal = chance @ weight
-    rate = np.where(informative, chance @ (weight * _GRID) / marginal, np.nan)
     total = float(count @ (np.log(marginal) + peak[:, 0]))
-    return Shrunken(rate[back].reshape(shape), _GRID, weight, total)
+    return chance * weight / marginal[:, None], weight, total
 
 
 def _mixing_weights(chance: np.ndarray, count: np.ndarray, passes: int) -> np.ndarray:

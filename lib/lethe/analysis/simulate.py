@@ -2,18 +2,21 @@
 
 All return `correct`, bool of shape [seed, epoch, sample], as a captured trace would hold it.
 `independent`: correct with probability exp(-rate * t), each epoch on its own (t = epochs since
-learned). `lapse_relearn`: forgets with probability 1 - exp(-rate) per epoch, comes back with
-probability `relearn`. `permanent_drop`: forgets once at that hazard and stays wrong.
-Cost: one uniform draw per cell.
+learned). `serial`: the same chance at every epoch, but neighbouring epochs are alike: right where
+a Gaussian autoregression of order 1 lies below the quantile of that chance. `lapse_relearn`:
+forgets with probability 1 - exp(-rate) per epoch, comes back with probability `relearn`.
+`permanent_drop`: forgets once at that hazard and stays wrong.
+Cost: one random draw per cell.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtr
 
 from lethe.errors import LetheError, nearest
 
-PROCESSES = ("independent", "lapse_relearn", "permanent_drop")
+PROCESSES = ("independent", "serial", "lapse_relearn", "permanent_drop")
 
 
 def resample_correct(
@@ -28,17 +31,9 @@ def resample_correct(
     Raises LetheError when the shapes do not agree. Source: parametric bootstrap of the
     exponential forgetting curve.
     """
-    rate, first = _rates(rate), np.atleast_2d(np.asarray(first_learned, float))
-    if rate.shape not in (first.shape, first.shape[1:]):
-        raise LetheError(
-            f"rate has shape {rate.shape}, first_learned {first.shape}: give one rate per sample "
-            "and first_learned as [seed, sample]"
-        )
-    rate = np.broadcast_to(rate, first.shape)[:, None, :]
-    since = np.arange(epochs)[:, None] - first[:, None, :]
-    chance = np.exp(-np.nan_to_num(rate) * np.maximum(np.nan_to_num(since), 0.0))
-    drawn = rng.random(since.shape) < chance
-    return np.where(since == 0, True, drawn) & (since >= 0)
+    first = np.atleast_2d(np.asarray(first_learned, float))
+    rate = _rates(rate, first)
+    return _decaying(rate, first, rng.random((len(first), epochs, first.shape[1])))
 
 
 def simulate_correct(
@@ -49,25 +44,54 @@ def simulate_correct(
     process: str = "independent",
     first_learned: np.ndarray | None = None,
     relearn: float = 0.6,
+    correlation: float = 0.7,
 ) -> np.ndarray:
     """Simulate traces under a named process; all samples are learned at epoch 0 unless told.
 
-    rate [sample] per epoch; first_learned [seed, sample] or [sample]; relearn is a probability per
-    epoch (process `lapse_relearn` only); returns bool [seed, epoch, sample].
-    Raises LetheError for an unknown process, a negative rate or epochs < 1.
+    rate [sample] per epoch, or [seed, sample]; first_learned [seed, sample] or [sample]; relearn is
+    a probability per epoch (`lapse_relearn` only); correlation that of the Gaussians of successive
+    epochs (`serial` only); returns bool [seed, epoch, sample].
+    Raises LetheError for an unknown process, a negative rate, a correlation outside [0, 1) or
+    epochs < 1.
     """
-    rate = _rates(rate)
-    if rate.ndim != 1 or epochs < 1:
-        raise LetheError(
-            f"{rate.ndim}-d rate, {epochs} epochs: give rate [sample] and 1 epoch or more"
-        )
-    first = np.zeros(rate.size) if first_learned is None else np.asarray(first_learned, float)
-    first = np.broadcast_to(first, (seeds, rate.size))
     if process not in PROCESSES:
         raise LetheError(f"unknown process {process!r}: {nearest(process, PROCESSES)}")
-    if process == "independent":
-        return resample_correct(rate, first, epochs, rng)
-    return _two_state(rng, rate, epochs, first, relearn if process == "lapse_relearn" else 0.0)
+    if epochs < 1 or not 0 <= correlation < 1:
+        raise LetheError(
+            f"{epochs} epochs, correlation {correlation}: give 1 epoch or more and a correlation "
+            "from 0 to below 1"
+        )
+    shape = (seeds, np.size(rate)) if np.ndim(rate) < 2 else np.shape(rate)
+    first = np.zeros(shape) if first_learned is None else np.asarray(first_learned, float)
+    first = np.broadcast_to(first, shape)
+    rate = _rates(rate, first)
+    if process in ("lapse_relearn", "permanent_drop"):
+        return _two_state(rng, rate, epochs, first, relearn if process == "lapse_relearn" else 0.0)
+    if process == "serial":
+        return _decaying(rate, first, _chained(rng, (shape[0], epochs, shape[1]), correlation))
+    return resample_correct(rate, first, epochs, rng)
+
+
+def rates_with_variance(
+    rng: np.random.Generator,
+    median: float,
+    sample_sd: float,
+    seed_sd: float,
+    interaction_sd: float,
+    seeds: int,
+    samples: int,
+) -> np.ndarray:
+    """Log-normal decay rates [seed, sample], per epoch, whose log has three sources of variance.
+
+    log rate = log median + sample + seed + rest, each normal with its standard deviation: sample_sd
+    belongs to the image (intrinsic), seed_sd to the run, interaction_sd to the image in that run.
+    Raises LetheError unless median > 0 and no standard deviation is negative.
+    """
+    if not (median > 0 and min(sample_sd, seed_sd, interaction_sd) >= 0):
+        raise LetheError("rates need a median above 0 and standard deviations of 0 or more")
+    sample, seed = rng.normal(0, 1, samples), rng.normal(0, 1, (seeds, 1))
+    rest = rng.normal(0, 1, (seeds, samples))
+    return median * np.exp(sample_sd * sample + seed_sd * seed + interaction_sd * rest)
 
 
 def steady_lapses(correct: np.ndarray) -> tuple[np.ndarray, float]:
@@ -102,7 +126,7 @@ def _two_state(
 ) -> np.ndarray:
     """Markov chain right/wrong, started right at first_learned."""
     forget = -np.expm1(-rate)
-    correct = np.zeros((first.shape[0], epochs, rate.size), dtype=bool)
+    correct = np.zeros((len(first), epochs, first.shape[1]), dtype=bool)
     state = np.zeros(first.shape, dtype=bool)
     for epoch in range(epochs):
         draw = rng.random(first.shape)
@@ -112,8 +136,32 @@ def _two_state(
     return correct
 
 
-def _rates(rate: np.ndarray) -> np.ndarray:
-    rate = np.asarray(rate, float)
-    if rate.ndim not in (1, 2) or np.any(rate < 0):
+def _decaying(rate: np.ndarray, first: np.ndarray, draw: np.ndarray) -> np.ndarray:
+    """Right at first_learned and, after it, where draw [seed, epoch, sample] < exp(-rate * t)."""
+    since = np.arange(draw.shape[1])[:, None] - first[:, None, :]
+    chance = np.exp(-rate[:, None, :] * np.maximum(np.nan_to_num(since), 0.0))
+    return np.where(since == 0, True, draw < chance) & (since >= 0)
+
+
+def _chained(
+    rng: np.random.Generator, shape: tuple[int, int, int], correlation: float
+) -> np.ndarray:
+    """Uniform draws [seed, epoch, sample] whose normal scores follow a stationary AR(1)."""
+    draw = rng.normal(size=shape)
+    fresh = np.sqrt(1 - correlation**2)
+    for epoch in range(1, shape[1]):
+        draw[:, epoch] = correlation * draw[:, epoch - 1] + fresh * draw[:, epoch]
+    return ndtr(draw)
+
+
+def _rates(rate: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Rates as [seed, sample] for first_learned of that shape; NaN, of an empty trace, as 0."""
+    rate = np.atleast_1d(np.asarray(rate, float))
+    if first.ndim != 2 or rate.shape not in (first.shape, first.shape[1:]):
+        raise LetheError(
+            f"rate has shape {rate.shape}, first_learned {first.shape}: give one rate per sample "
+            "and first_learned as [seed, sample]"
+        )
+    if np.any(rate < 0):
         raise LetheError("rate must be one non-negative number per sample, in 1/epoch")
-    return rate
+    return np.broadcast_to(np.nan_to_num(rate), first.shape)

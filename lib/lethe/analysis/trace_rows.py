@@ -1,7 +1,7 @@
 """Retention traces as rows: one [row, epoch] array of values, one of weights, repeats found.
 
 Captured 0/1 traces repeat a lot (most samples are never forgotten), so every solver works on the
-distinct rows and copies its answer back. Cost: one sort of the rows.
+distinct rows and copies its answer back. Cost: one pass over the rows, which are hashed.
 """
 
 from __future__ import annotations
@@ -33,13 +33,12 @@ def as_rows(
 
 def distinct(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Keep one of each set of identical rows: (values, weights, index that restores all rows)."""
-    coded = np.where(weights > 0, values, 2.0)
-    if np.isin(coded, (0.0, 1.0, 2.0)).all() and np.all((weights == 0) | (weights == 1)):
-        key = coded.astype(np.uint8)
-    else:
-        key = np.concatenate([coded, weights], axis=1)
-    key = np.ascontiguousarray(key).view(np.dtype((np.void, key.shape[1] * key.itemsize)))
-    _, keep, back = np.unique(key.ravel(), return_index=True, return_inverse=True)
+    from lethe.analysis.row_kernels import same_rows  # here: numba takes half a second to load
+
+    values, weights = (np.ascontiguousarray(part, float) for part in (values, weights))
+    keep, back = same_rows(values.view(np.uint64), weights.view(np.uint64))
+    if len(keep) == len(values):
+        return values, weights, back
     return values[keep], weights[keep], back
 
 

@@ -16,9 +16,10 @@ from lethe.pages.intervals import interval_chart
 from lethe.pages.picker import life_picker
 from lethe.pages.rasters import raster
 from lethe.pages.render import COLORS, INK, finished, limited
+from lethe.pages.sliders import sliders
 
 __all__ = ["bars", "data_uri", "heatmap", "histogram", "image_grid", "interval_chart"]
-__all__ += ["life_picker", "lines", "raster", "scatter", "show"]
+__all__ += ["life_picker", "lines", "raster", "scatter", "show", "sliders"]
 
 
 def show(chart: alt.TopLevelMixin) -> None:

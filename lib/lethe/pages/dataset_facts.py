@@ -36,14 +36,20 @@ def about(ds: xr.Dataset) -> str:
     """What a data set is, in words: `glyphs (62 classes, 6,200 images: letters and digits)`."""
     name, known = ds.attrs["dataset"], KNOWN.get(ds.attrs["dataset"])
     sizes = f"{len(class_names(ds))} classes, {ds.sizes['sample']:,} images"
+    if "label_noise" in ds.coords:
+        sizes += f", {(ds['label_noise'] != '').sum():,} of them under a wrong label on purpose"
     return f"{name} ({sizes}{f': {known}' if known else ''})"
 
 
 def overview(*pairs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """One row per store: sizes, test accuracy at the end, shares never learned and never lost."""
     stores = [ds for pair in pairs for ds in pair]
-    index = [f"{ds.attrs['dataset']}, {ds.attrs['model']}" for ds in stores]
+    index = [f"{ds.attrs['dataset']}, {ds.attrs['model']}{_noisy(ds)}" for ds in stores]
     return pd.DataFrame([_facts(ds) for ds in stores], index=index)
+
+
+def _noisy(ds: xr.Dataset) -> str:
+    return ", wrong labels planted" if "label_noise" in ds.coords else ""
 
 
 def _facts(ds: xr.Dataset) -> dict[str, str]:

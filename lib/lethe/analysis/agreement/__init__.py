@@ -4,7 +4,7 @@ Scores are plain arrays [run, sample] whose samples are already matched by id; h
 forgotten; NaN = never learned, left out pair by pair and never replaced by a number.
 """
 
-from lethe.analysis.agreement.averaging import averaged_gap, jackknife_seeds
+from lethe.analysis.agreement.averaging import averaged_gap, icc_interval, jackknife_seeds
 from lethe.analysis.agreement.equivalence import Equivalence, benjamini_hochberg, tost_equivalence
 from lethe.analysis.agreement.nulls import (
     intrinsic_ceiling,
@@ -22,19 +22,19 @@ from lethe.analysis.agreement.overlap import (
     overlap_matrix,
     tie_share,
     top_mask,
-    top_size,
 )
 from lethe.analysis.agreement.ranks import (
-    complete,
-    icc,
     kendall_w,
-    mean_over_runs,
     mean_pairwise,
+    spearman_matrix,
+    spearman_on,
+)
+from lethe.analysis.agreement.reliability import (
+    icc,
+    mean_over_runs,
     noise_corrected,
     seeds_needed,
     spearman_brown,
-    spearman_matrix,
-    spearman_on,
     split_half,
 )
 from lethe.analysis.agreement.resampling import (
@@ -47,10 +47,16 @@ from lethe.analysis.agreement.resampling import (
     pigeonhole_bootstrap,
     sample_weights,
     seed_weights,
-    widening,
+    two_way_error,
     within_between_gap,
 )
-from lethe.analysis.agreement.variance import COMPONENTS, class_means, variance_components
+from lethe.analysis.agreement.sorting import SortedRuns, sort_runs
+from lethe.analysis.agreement.variance import (
+    COMPONENTS,
+    class_means,
+    variance_components,
+    variance_shares,
+)
 
 __all__ = [
     "COMPONENTS",
@@ -59,14 +65,15 @@ __all__ = [
     "Band",
     "Equivalence",
     "Interval",
+    "SortedRuns",
     "averaged_gap",
     "benjamini_hochberg",
     "chance_corrected",
     "class_means",
-    "complete",
     "cross_seed",
     "gap_parts",
     "icc",
+    "icc_interval",
     "intrinsic_ceiling",
     "jaccard",
     "jaccard_matrix",
@@ -86,15 +93,16 @@ __all__ = [
     "seed_weights",
     "seeds_needed",
     "shuffle_samples",
+    "sort_runs",
     "spearman_brown",
     "spearman_matrix",
     "spearman_on",
     "split_half",
     "tie_share",
     "top_mask",
-    "top_size",
     "tost_equivalence",
+    "two_way_error",
     "variance_components",
-    "widening",
+    "variance_shares",
     "within_between_gap",
 ]

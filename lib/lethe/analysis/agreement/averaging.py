@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import t as student
 
-from lethe.analysis.agreement.coding import Matrix
-from lethe.analysis.agreement.ranks import mean_over_runs
+from lethe.analysis.agreement.reliability import complete, icc, mean_over_runs
 from lethe.analysis.agreement.resampling import (
     GAP_PARTS,
     Interval,
     Statistic,
     gap_parts,
-    sample_weights,
+    two_way_error,
 )
+from lethe.analysis.agreement.sorting import Matrix
 from lethe.errors import LetheError
 
 MIN_RUNS = 4  # a half must survive the loss of one run
@@ -65,17 +65,14 @@ def jackknife_seeds(
     """Intervals for statistics that average scores over seeds before comparing them.
 
     Resampling seeds with replacement leaves about 63 % of them distinct, so a mean over them is
-    noisier than the real one. Here each seed is left out once instead (weight 0) and the variance
-    over samples, from a bootstrap of samples only, is added: estimate +- t * sqrt(both variances).
+    noisier than the real one. So no seed is drawn here: estimate +- t * se of `two_way_error`.
+    Raises LetheError below 2 seeds.
     """
-    ones = [np.ones(n) for n in n_seeds]
-    whole = np.array(statistic(ones, np.ones(n_samples)))
-    variance = sum(
-        _left_out_variance(statistic, ones, which, n_samples) for which in range(len(ones))
-    )
-    sampled = [statistic(ones, sample_weights(n_samples, rng)) for _ in range(draws)]
-    se = np.sqrt(variance + np.var(np.array(sampled), axis=0, ddof=1))
-    reach = student.ppf((1 + level) / 2, min(n_seeds) - 1) * se
+    if min(n_seeds) < 2:
+        raise LetheError("a jackknife over seeds needs 2 seeds or more")
+    whole = np.array(statistic([np.ones(n) for n in n_seeds], np.ones(n_samples)))
+    se, freedom = two_way_error(statistic, n_seeds, n_samples, rng, draws)
+    reach = student.ppf((1 + level) / 2, freedom) * se
     form = ("jackknife of seeds + bootstrap of samples", level)
     return [
         Interval(float(w), float(w - r), float(w + r), float(s), min(n_seeds), n_samples, *form)
@@ -83,13 +80,19 @@ def jackknife_seeds(
     ]
 
 
-def _left_out_variance(statistic: Statistic, ones: list, which: int, n_samples: int) -> np.ndarray:
-    n = ones[which].size
-    if n < 2:
-        raise LetheError("a jackknife over seeds needs 2 seeds or more")
-    values = []
-    for seed in range(n):
-        weights = [w.copy() for w in ones]
-        weights[which][seed] = 0
-        values.append(statistic(weights, np.ones(n_samples)))
-    return (n - 1) * np.var(np.array(values), axis=0)
+def icc_interval(scores: np.ndarray, rng: np.random.Generator, draws: int = 100) -> Interval:
+    """ICC(2,1) of scores [run, sample] with its interval, over samples known in all runs.
+
+    `spearman_brown` with the number of runs turns estimate and limits into those of ICC(2,k). Below
+    3 runs there are no limits: one run left out must leave two.
+    """
+    values = complete(scores, "an ICC")
+    runs, n = values.shape
+    if runs < 3:
+        return Interval(icc(values), *[math.nan] * 3, runs, n, "too few runs")
+
+    def single(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float]:
+        drawn = np.repeat(np.arange(n), samples.astype(int))
+        return (icc(values[np.ix_(seeds[0] > 0, drawn)]),)
+
+    return jackknife_seeds(single, (runs,), n, rng, draws)[0]

@@ -3,7 +3,7 @@
 Definitions: null = samples permuted within every run, optionally only inside groups (classes);
 misaligned control = images compared by position after every run drew its own split; ceiling = the
 statistic on traces simulated with a rate that belongs to the image alone.
-Cost: draws x the cost of the statistic.
+Cost: draws x the cost of the statistic, on all cores: each draw has a stream of its own.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lethe.analysis.agreement.resampling import Band
+from lethe.analysis.agreement.threads import in_threads
 from lethe.errors import LetheError
 
 Scalar = Callable[[np.ndarray], float]
@@ -24,11 +25,13 @@ def shuffle_samples(
     scores [run, sample] -> [run, sample] with the same values in every run (and group).
     """
     scores = np.asarray(scores)
-    home = np.arange(scores.shape[1]) if groups is None else np.argsort(groups, kind="stable")
-    keys = np.zeros(home.size) if groups is None else np.asarray(groups)
-    out = np.empty_like(scores)
+    if groups is None:
+        return rng.permuted(scores, axis=1)
+    _, codes = np.unique(groups, return_inverse=True)
+    home, out = np.argsort(codes, kind="stable"), np.empty_like(scores)
     for run in range(len(scores)):
-        out[run, home] = scores[run, np.lexsort((rng.random(home.size), keys))]
+        # whole part = group, the rest = lot: sorted, every group is in a random order
+        out[run, home] = scores[run, np.argsort(codes + rng.random(codes.size))]
     return out
 
 
@@ -46,7 +49,10 @@ def permutation_null(
     `shuffle_samples`.
     """
     observed = statistic(scores)
-    values = np.array([statistic(shuffle_samples(scores, rng, groups)) for _ in range(draws)])
+    streams = rng.spawn(draws)
+    values = np.array(
+        in_threads(lambda r: statistic(shuffle_samples(scores, r, groups)), streams), dtype=float
+    )
     p_value = (1 + np.count_nonzero(values >= observed)) / (1 + draws)
     return _band(values, level, float(p_value))
 
@@ -74,7 +80,8 @@ def intrinsic_ceiling(
     simulate(rng) -> scores [run, sample] computed from traces simulated with one rate per sample,
     the same in every run. Rates should be shrunken: raw ones vary too much and raise the ceiling.
     """
-    return _band(np.array([statistic(simulate(rng)) for _ in range(draws)]), level)
+    values = in_threads(lambda stream: statistic(simulate(stream)), rng.spawn(draws))
+    return _band(np.array(values, dtype=float), level)
 
 
 def _band(values: np.ndarray, level: float, p_value: float = float("nan")) -> Band:

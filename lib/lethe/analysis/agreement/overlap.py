@@ -2,17 +2,16 @@
 
 Definition: the top set of a score holds the ``round(fraction * n)`` highest samples, ties at the
 cut broken at random; overlap is the Jaccard index |A and B| / |A or B|, averaged over tie breaks.
-Cost: one sort per run, then O(runs^2 * samples) multiplications; no cost per tie draw, because the
-share of tie breaks that admit a sample is known in closed form.
+Cost: one sort per run, then the products of all pairs; no cost per tie draw, because the share of
+tie breaks that admit a sample is known in closed form.
 NaN (never learned) is left out pair by pair.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
 
-from lethe.analysis.agreement.coding import Matrix, level_mass, pairwise_matrix
+from lethe.analysis.agreement import kernels
+from lethe.analysis.agreement.sorting import Matrix, SortedRuns, matrix_on, sort_runs
 from lethe.errors import LetheError
 
 
@@ -34,9 +33,12 @@ def top_mask(score: np.ndarray, fraction: float, rng: np.random.Generator) -> np
     score = np.asarray(score, dtype=float)
     known = np.flatnonzero(~np.isnan(score))
     size = top_size(known.size, fraction)
-    order = np.lexsort((rng.random(known.size), score[known]))
+    values = score[known]
+    cut = np.partition(values, known.size - size)[known.size - size]
     mask = np.zeros(score.size, dtype=bool)
-    mask[known[order[-size:]]] = True
+    mask[known[values > cut]] = True
+    room = size - np.count_nonzero(mask)
+    mask[rng.choice(known[values == cut], room, replace=False, shuffle=False)] = True
     return mask
 
 
@@ -59,47 +61,35 @@ def jaccard_top(
     return np.array([jaccard(x, y) for x, y in pairs])
 
 
-def top_share(codes: np.ndarray, weights: np.ndarray, fraction: float) -> np.ndarray:
-    """Share of random tie breaks in which each sample is in the top set -> [run, sample].
-
-    codes [run, sample] dense levels of the score, weights [sample] or [run, sample] multiplicities.
-    """
-    mass = level_mass(codes, weights)
-    total = mass.sum(axis=1, keepdims=True)
-    above = total - np.cumsum(mass, axis=1)
-    room = np.round(fraction * total) - above
-    share = np.clip(np.divide(room, mass, out=np.zeros_like(mass), where=mass > 0), 0, 1)
-    return np.take_along_axis(share, codes, axis=1)
-
-
-def _jaccard_kernel(fraction: float) -> Callable[..., np.ndarray]:
-    def kernel(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        share = top_share(codes, weights, fraction)
-        both = (share * weights) @ share.T
-        size = (share * weights).sum(axis=1)
-        return both / (size[:, None] + size[None, :] - both)
-
-    return kernel
-
-
-def jaccard_on(scores: np.ndarray, fraction: float) -> Matrix:
+def jaccard_on(scores: np.ndarray | SortedRuns, fraction: float) -> Matrix:
     """Prepare scores [run, sample]; returns sample weights [sample] -> Jaccard matrix [run, run].
 
     Each entry is E|A and B| / E|A or B| over independent random tie breaks of the two runs: the
     limit of `jaccard_top` over many draws, up to a term of order 1 / (size of the top set).
     """
-    scores = np.atleast_2d(np.asarray(scores, dtype=float))
-    for run in scores:
-        top_size(int(np.count_nonzero(~np.isnan(run))), fraction)
-    return pairwise_matrix(scores, _jaccard_kernel(fraction))
+    runs = sort_runs(scores)
+    for count in runs.counts:
+        top_size(int(count), fraction)
+
+    def whole(runs: SortedRuns, which: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        size = np.rint(fraction * weights.sum())
+        share = kernels.share_rows(runs.order, runs.ends, runs.counts, which, weights, size)
+        both = kernels.gram(share, weights)
+        return both / (2 * size - both) if size else np.full_like(both, np.nan)
+
+    def pairs(*given: np.ndarray) -> np.ndarray:
+        return kernels.overlap_pairs(*given, fraction)
+
+    return matrix_on(runs, whole, pairs)
 
 
-def jaccard_matrix(scores: np.ndarray, fraction: float) -> np.ndarray:
+def jaccard_matrix(scores: np.ndarray | SortedRuns, fraction: float) -> np.ndarray:
     """Jaccard index of the top sets of every two runs: scores [run, sample] -> [run, run].
 
     The diagonal compares a run with another tie break of itself.
     """
-    return jaccard_on(scores, fraction)(np.ones(np.shape(scores)[-1]))
+    runs = sort_runs(scores)
+    return jaccard_on(runs, fraction)(np.ones(runs.known.shape[1]))
 
 
 def overlap_matrix(scores_a: np.ndarray, scores_b: np.ndarray, fraction: float) -> np.ndarray:
@@ -113,7 +103,10 @@ def overlap_matrix(scores_a: np.ndarray, scores_b: np.ndarray, fraction: float) 
 def jaccard_null(n: int, fraction: float, level: float = 0.95) -> tuple[float, float, float]:
     """Mean and central ``level`` range of the Jaccard index of two random top sets of ``n``.
 
-    Exact: the intersection of two random sets of size k is hypergeometric(n, k, k).
+    Exact: the intersection of two random sets of size k is hypergeometric(n, k, k), and so is that
+    of two unrelated scores whose ties are broken at random once, however many there are. An overlap
+    averaged over tie breaks (`jaccard_on`) has the same mean and varies less: for it the range is
+    too wide, never too narrow.
     """
     size = top_size(n, fraction)
     law = stats.hypergeom(n, size, size)

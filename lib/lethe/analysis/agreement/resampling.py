@@ -3,7 +3,9 @@
 Definition: the pigeonhole bootstrap (Owen 2007, doi 10.1214/07-AOAS122) draws seeds with
 replacement and, independently, samples with replacement. Both enter as multiplicities. A seed drawn
 twice is never compared with itself: pairs of *different* seeds count by the product of both.
-Cost: draws x O(seeds * samples); nothing is sorted again.
+Drawing both at once counts the noise of one sample in one run three times (Owen, section 5), so the
+draws give the limits their shape, and `two_way_error` their width.
+Cost: draws x O(seeds * samples), or seeds^2 with NaN, on all cores; nothing is sorted again.
 """
 
 import math
@@ -14,8 +16,10 @@ import numpy as np
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
-from lethe.analysis.agreement.coding import Matrix
-from lethe.analysis.agreement.ranks import mean_pairwise, noise_corrected
+from lethe.analysis.agreement.ranks import mean_pairwise
+from lethe.analysis.agreement.reliability import noise_corrected
+from lethe.analysis.agreement.sorting import Matrix
+from lethe.analysis.agreement.threads import in_threads
 from lethe.errors import LetheError
 
 MIN_SEEDS = 6  # with fewer seeds a page shows an estimate and gives no verdict
@@ -83,51 +87,90 @@ def pigeonhole_bootstrap(
 
     statistic(seed weights, one array per set; sample weights [sample]) -> values; n_seeds e.g.
     (10, 10) for two architectures with 10 seeds each; groups as in `sample_weights`. A statistic
-    must average over seeds or pairs of seeds: use `averaging` where it averages scores first.
-    Percentile limits of so few seeds are too narrow: they and the se are widened, see `widening`.
+    must average over seeds or pairs of seeds: use `averaging` where it averages scores first. It is
+    called from several threads; a stream of its own makes each draw the same on any number of them.
+    Limits: percentiles of the draws, scaled to the standard error and t of `two_way_error`.
     """
     if min(n_seeds) < 1 or n_samples < 2 or draws < 2:
         raise LetheError(
             f"cannot resample {tuple(n_seeds)} seeds, {n_samples} samples, {draws} draws"
         )
     whole = statistic([np.ones(n) for n in n_seeds], np.ones(n_samples))
-    replicates = [
-        statistic([seed_weights(n, rng) for n in n_seeds], sample_weights(n_samples, rng, groups))
-        for _ in range(draws)
-    ]
+    size = max(draws // 2, 2)
+    errors = two_way_error(statistic, n_seeds, n_samples, rng, size, groups)
+
+    def replicate(stream: np.random.Generator) -> Sequence[float]:
+        seeds = [seed_weights(n, stream) for n in n_seeds]
+        return statistic(seeds, sample_weights(n_samples, stream, groups))
+
+    replicates = in_threads(replicate, rng.spawn(draws))
     units = "samples" if groups is None else "groups"
     form = Interval(
         math.nan, math.nan, math.nan, math.nan, min(n_seeds), n_samples, f"seeds x {units}", level
     )
     return [
-        _percentile(form, value, column)
-        for value, column in zip(whole, zip(*replicates, strict=True), strict=True)
+        _limits(form, *each)
+        for each in zip(whole, *errors, zip(*replicates, strict=True), strict=True)
     ]
 
 
-def widening(n_seeds: int, level: float = 0.95) -> tuple[float, float]:
-    """Factors by which the bootstrap's standard error and its percentile limits are too narrow.
+def two_way_error(
+    statistic: Statistic,
+    n_seeds: Sequence[int],
+    n_samples: int,
+    rng: np.random.Generator,
+    draws: int,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standard error [value] of a statistic of seeds and samples, and its degrees of freedom.
 
-    sqrt(K / (K - 1)) for the se, and that times t(K - 1) / z for the limits (Hesterberg 2015, doi
-    10.1080/00031305.2015.1089789, "narrowness bias"); 1 and 1 for a single seed.
+    Variance over seeds (each left out once) plus variance over samples (a bootstrap of samples
+    alone); the noise of a sample in a run is in both, so the sum is a little too large. Degrees of
+    freedom by Satterthwaite (1946): K - 1 where the seeds rule, many where the samples do. NaN
+    where the statistic does not exist without one of the seeds.
     """
-    if n_seeds < 2:
-        return 1.0, 1.0
-    for_se = math.sqrt(n_seeds / (n_seeds - 1))
-    tail = (1 + level) / 2
-    return for_se, for_se * float(student.ppf(tail, n_seeds - 1) / normal.ppf(tail))
+    ones = [np.ones(n) for n in n_seeds]
+    runs = [_left_out_variance(statistic, ones, which, n_samples) for which in range(len(ones))]
+
+    def resampled(stream: np.random.Generator) -> Sequence[float]:
+        return statistic(ones, sample_weights(n_samples, stream, groups))
+
+    drawn = np.ma.masked_invalid(np.array(in_threads(resampled, rng.spawn(draws)), dtype=float))
+    variance = np.sum(runs, axis=0) + drawn.var(axis=0, ddof=1).filled(np.nan)
+    loose = sum(part**2 / max(n - 1, 1) for part, n in zip(runs, n_seeds, strict=True))
+    freedom = np.divide(variance**2, loose, out=np.full(len(variance), np.inf), where=loose > 0)
+    return np.sqrt(variance), np.where(np.isnan(loose), np.nan, freedom)
 
 
-def _percentile(form: Interval, estimate: float, column: Sequence[float]) -> Interval:
+def _left_out_variance(
+    statistic: Statistic, ones: list[np.ndarray], which: int, n_samples: int
+) -> np.ndarray:
+    """Jackknife variance over the seeds of one set; 0 for a set of one seed."""
+    n = ones[which].size
+
+    def without(seed: int) -> Sequence[float]:
+        weights = [w.copy() for w in ones]
+        weights[which][seed] = 0
+        return statistic(weights, np.ones(n_samples))
+
+    if n == 1:
+        return np.zeros(len(statistic(ones, np.ones(n_samples))))
+    values = np.array(in_threads(without, range(n)), dtype=float)
+    return (n - 1) * values.var(axis=0)
+
+
+def _limits(
+    form: Interval, estimate: float, se: float, freedom: float, column: Sequence[float]
+) -> Interval:
     values = np.array(column, dtype=float)
     values = values[np.isfinite(values)]
-    if not math.isfinite(estimate) or values.size < 2:
+    if not math.isfinite(estimate) or values.size < 2 or math.isnan(freedom):
         return replace(form, estimate=float(estimate))
-    for_se, for_limits = widening(form.n_seeds, form.level)
-    limits = np.quantile(values, [(1 - form.level) / 2, (1 + form.level) / 2])
-    low, high = (float(x) for x in estimate + for_limits * (limits - estimate))
-    spread = for_se * float(values.std(ddof=1))
-    return replace(form, estimate=float(estimate), low=low, high=high, se=spread)
+    tail, spread = (1 + form.level) / 2, float(values.std(ddof=1))
+    reach = student.ppf(tail, freedom) / normal.ppf(tail) * se / spread if spread > 0 else 1.0
+    shape = np.quantile(values, [1 - tail, tail]) - estimate
+    low, high = (float(x) for x in estimate + reach * shape)
+    return replace(form, estimate=float(estimate), low=low, high=high, se=float(se))
 
 
 def cross_seed(
