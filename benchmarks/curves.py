@@ -28,7 +28,7 @@ import numpy as np
 import scipy
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from lethe.analysis import batch
+from lethe.analysis.curves import batch
 from lethe.traces import open_traces
 
 STORE = "glyphs-test_resnet-quick"

@@ -14,10 +14,10 @@ from worlds import Draw, World, draw
 
 from lethe.analysis import agreement, curves, scores
 from lethe.analysis.agreement import Interval
-from lethe.analysis.fit_quality import compare_r2, two_way_mean
-from lethe.analysis.prediction import correlation_interval
-from lethe.analysis.survival import first_forgetting as first_times
-from lethe.analysis.survival import survival_curves
+from lethe.analysis.curves.survival import first_forgetting as first_times
+from lethe.analysis.curves.survival import survival_curves
+from lethe.analysis.findings.fit_quality import compare_r2, two_way_mean
+from lethe.analysis.findings.prediction import correlation_interval
 
 Case = Callable[[Draw, np.random.Generator, int], dict[str, Interval]]
 FRACTION = 0.1

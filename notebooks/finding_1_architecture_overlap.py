@@ -32,14 +32,14 @@ from IPython.display import display
 
 from lethe import traces
 from lethe.analysis import agreement, scores
-from lethe.analysis.architecture_overlap import (
+from lethe.analysis.findings.architecture_overlap import (
     architecture_overlap,
     equally_forgetful,
     equally_good,
     gap_on,
 )
-from lethe.analysis.overlap_grid import overlap_grid
-from lethe.analysis.seed_stability import harder, rankable
+from lethe.analysis.findings.overlap_grid import overlap_grid
+from lethe.analysis.findings.seed_stability import harder, rankable
 from lethe.pages import book, charts, dataset_facts, side_by_side, stores
 
 # %% [markdown]

@@ -34,8 +34,10 @@ import numpy as np
 import pandas as pd
 
 from lethe import traces
-from lethe.analysis import curves, equal_accuracy, fit_worlds, selection
-from lethe.analysis.fit_quality import (
+from lethe.analysis import curves
+from lethe.analysis.curves import selection
+from lethe.analysis.findings import equal_accuracy, fit_worlds
+from lethe.analysis.findings.fit_quality import (
     compare_r2,
     compare_r2_over_seeds,
     lowest,

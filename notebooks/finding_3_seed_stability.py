@@ -34,7 +34,7 @@ from IPython.display import display
 
 from lethe import traces
 from lethe.analysis import agreement, curves, scores
-from lethe.analysis.seed_stability import (
+from lethe.analysis.findings.seed_stability import (
     harder,
     mean_spearman,
     rankable,
@@ -42,7 +42,7 @@ from lethe.analysis.seed_stability import (
     seeds_for,
     stability_by_score,
 )
-from lethe.analysis.twin_runs import twin_agreement
+from lethe.analysis.findings.twin_runs import twin_agreement
 from lethe.pages import book, charts, dataset_facts, side_by_side, stores
 
 # %% [markdown]

@@ -31,7 +31,7 @@ from IPython.display import display
 
 from lethe import traces
 from lethe.analysis import agreement, scores
-from lethe.analysis.class_order import (
+from lethe.analysis.findings.class_order import (
     beyond,
     class_gap,
     class_order,
@@ -40,13 +40,13 @@ from lethe.analysis.class_order import (
     classes_across,
     with_class_value,
 )
-from lethe.analysis.likeness import (
+from lethe.analysis.findings.likeness import (
     confusion_likeness,
     mean_picture_likeness,
     mistaken,
     strange_neighbours,
 )
-from lethe.analysis.seed_stability import harder, rankable
+from lethe.analysis.findings.seed_stability import harder, rankable
 from lethe.pages import book, charts, dataset_facts, side_by_side, stores
 
 # %% [markdown]

@@ -33,8 +33,8 @@ import numpy as np
 import pandas as pd
 
 from lethe import traces
-from lethe.analysis import agreement, picking, prediction, scores
-from lethe.analysis.overlap_grid import p_value
+from lethe.analysis import agreement, scores
+from lethe.analysis.findings import picking, prediction
 from lethe.pages import book, charts, side_by_side, stores
 
 # %% [markdown]
@@ -399,7 +399,9 @@ for key in keys:
         None,
     )
 tested = {cell: gain for cell, (_, gain) in rivals.items() if gain is not None}
-differs, _ = agreement.benjamini_hochberg(np.array([p_value(gain) for gain in tested.values()]))
+differs, _ = agreement.benjamini_hochberg(
+    np.array([agreement.p_value(gain) for gain in tested.values()])
+)
 differs = dict(zip(tested, differs, strict=True))
 
 # %% tags=["hide-input"]

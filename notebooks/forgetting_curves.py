@@ -38,8 +38,9 @@ import pandas as pd
 from IPython.display import display
 
 from lethe import traces
-from lethe.analysis import agreement, curves, scores, selection
-from lethe.analysis.fit_quality import compare_r2, lowest, two_way_mean
+from lethe.analysis import agreement, curves, scores
+from lethe.analysis.curves import selection
+from lethe.analysis.findings.fit_quality import compare_r2, lowest, two_way_mean
 from lethe.pages import book, charts, dataset_facts
 from lethe.pages.explorer import curve_explorer
 

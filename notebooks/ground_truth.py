@@ -30,7 +30,8 @@ import pandas as pd
 from IPython.display import display
 
 from lethe import traces
-from lethe.analysis import agreement, detection, detection_baselines, fates, scores
+from lethe.analysis import agreement, scores
+from lethe.analysis.truth import detection, detection_baselines, fates
 from lethe.errors import LetheError
 from lethe.pages import book, charts, dataset_facts, stores
 

@@ -33,8 +33,9 @@ import numpy as np
 import pandas as pd
 
 from lethe import traces
-from lethe.analysis import curves, scores, survival
-from lethe.analysis.hazard_ratios import hazard_ratios, right_spells
+from lethe.analysis import curves, scores
+from lethe.analysis.curves import survival
+from lethe.analysis.curves.hazard_ratios import hazard_ratios, right_spells
 from lethe.pages import book, charts, stores
 
 # %% [markdown]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lethe import traces as stores
-from lethe.analysis import batch, curves, row_kernels, trace_rows
+from lethe.analysis import curves
+from lethe.analysis.curves import batch, row_kernels, trace_rows
 from lethe.errors import LetheError
 
 few = settings(max_examples=40, deadline=None)

@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import optimize, stats
 
 from lethe.analysis import curves
-from lethe.analysis.bernoulli import log_loss, negative_log_likelihood
-from lethe.analysis.shrinkage import expected_retention
+from lethe.analysis.curves.bernoulli import log_loss, negative_log_likelihood
+from lethe.analysis.curves.shrinkage import expected_retention
 from lethe.errors import LetheError
 
 few = settings(max_examples=40, deadline=None)

@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import mannwhitneyu, norm
 
 from lethe import traces
-from lethe.analysis import detection, fates
-from lethe.analysis import detection_baselines as baselines
+from lethe.analysis.truth import detection, fates
+from lethe.analysis.truth import detection_baselines as baselines
 from lethe.errors import LetheError
 
 few = settings(max_examples=60, deadline=None)
@@ -156,7 +156,7 @@ def test_single_runs_and_their_mean_find_what_is_there():
 
 
 @pytest.mark.parametrize(("find", "runs"), [(detection.detect, 1), (detection.detect_mean, 8)])
-def test_intervals_cover_the_truth_and_err_on_the_safe_side(find, runs):
+def test_intervals_cover_the_truth(find, runs):
     """Normal scores: a mean over runs has variance 1 + 1 / runs in either group, shifted by 1."""
     rng, hits, times = np.random.default_rng(3), 0, 300
     exact = norm.cdf(1 / np.sqrt(2 * (1 + 1 / runs)))
@@ -164,7 +164,7 @@ def test_intervals_cover_the_truth_and_err_on_the_safe_side(find, runs):
         scores, target = known_world(rng)
         found = find({"seen": scores["seen"]}, target, rng, 60)["seen"].auroc
         hits += found.low <= exact <= found.high
-    assert hits / times > 0.93
+    assert hits / times > 0.912  # three standard errors of 300 trials below 0.95
 
 
 def test_groups_widen_the_interval_when_the_truth_comes_in_groups():

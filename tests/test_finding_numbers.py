@@ -8,13 +8,13 @@ from scipy.stats import spearmanr
 
 from lethe import traces
 from lethe.analysis import agreement, curves, scores
-from lethe.analysis.architecture_overlap import (
+from lethe.analysis.findings.architecture_overlap import (
     architecture_overlap,
     equally_forgetful,
     equally_good,
     gap_on,
 )
-from lethe.analysis.class_order import (
+from lethe.analysis.findings.class_order import (
     beyond,
     class_gap,
     class_levels,
@@ -24,8 +24,8 @@ from lethe.analysis.class_order import (
     classes_across,
     with_class_value,
 )
-from lethe.analysis.overlap_grid import gap_by_cut, overlap_grid, p_value
-from lethe.analysis.seed_stability import (
+from lethe.analysis.findings.overlap_grid import gap_by_cut, overlap_grid
+from lethe.analysis.findings.seed_stability import (
     _lapse_rate,
     from_correct,
     harder,
@@ -35,7 +35,7 @@ from lethe.analysis.seed_stability import (
     seeds_for,
     stability_by_score,
 )
-from lethe.analysis.twin_runs import twin_agreement
+from lethe.analysis.findings.twin_runs import twin_agreement
 from lethe.errors import LetheError
 
 SEEDS, EPOCHS, N = 6, 16, 400
@@ -322,9 +322,9 @@ def test_scores_without_values_are_left_out_of_the_grid(lapses):
 
 def test_p_values_are_never_zero():
     sure = agreement.Interval(5.0, 4, 6, 1e-9, 10, 100, "made up")
-    assert 0 < p_value(sure) < 1e-20
+    assert 0 < agreement.p_value(sure) < 1e-20
     unknown = agreement.Interval(np.nan, np.nan, np.nan, np.nan, 1, 100, "made up")
-    assert p_value(unknown) == 1
+    assert agreement.p_value(unknown) == 1
 
 
 def learner(label, rng, ahead):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from lethe.analysis import batch, curves, least_squares
+from lethe.analysis import curves
+from lethe.analysis.curves import batch, least_squares
 
 LOW, HIGH = 1e-3, 5.0
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from lethe.analysis import curves, equal_accuracy, fit_quality, fit_worlds, selection
+from lethe.analysis import curves
+from lethe.analysis.curves import selection
+from lethe.analysis.findings import equal_accuracy, fit_quality, fit_worlds
 from lethe.errors import LetheError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lethe.analysis import likeness
+from lethe.analysis.findings import likeness
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 1), (32, 32, 3), (40, 33, 3)])

@@ -7,7 +7,8 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from lethe.analysis import curves, picking, prediction, scores
+from lethe.analysis import curves, scores
+from lethe.analysis.findings import picking, prediction
 from lethe.errors import LetheError
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from lethe.analysis import curves, selection
+from lethe.analysis import curves
+from lethe.analysis.curves import selection
 from lethe.errors import LetheError
 
 CURVES = ["constant", "exponential", "power", "extended"]

@@ -5,7 +5,12 @@ forgotten; NaN = never learned, left out pair by pair and never replaced by a nu
 """
 
 from lethe.analysis.agreement.averaging import averaged_gap, icc_interval, jackknife_seeds
-from lethe.analysis.agreement.equivalence import Equivalence, benjamini_hochberg, tost_equivalence
+from lethe.analysis.agreement.equivalence import (
+    Equivalence,
+    benjamini_hochberg,
+    p_value,
+    tost_equivalence,
+)
 from lethe.analysis.agreement.nulls import (
     intrinsic_ceiling,
     misalign,
@@ -87,6 +92,7 @@ __all__ = [
     "misalign",
     "noise_corrected",
     "overlap_matrix",
+    "p_value",
     "permutation_null",
     "pigeonhole_bootstrap",
     "sample_weights",

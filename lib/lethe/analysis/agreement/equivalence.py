@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
+from lethe.analysis.agreement.resampling import Interval
 from lethe.errors import LetheError
 
 
@@ -63,3 +64,11 @@ def benjamini_hochberg(p_values: np.ndarray, alpha: float = 0.05) -> tuple[np.nd
         raise LetheError("p-values must lie above 0 and at most at 1")
     rejected, adjusted, *_ = multipletests(p_values, alpha=alpha, method="fdr_bh")
     return rejected, adjusted
+
+
+def p_value(interval: Interval) -> float:
+    """Two-sided p of an estimate against 0 by its se and seeds; never 0, and 1 without an se."""
+    if not (np.isfinite(interval.se) and interval.se > 0 and interval.n_seeds > 1):
+        return 1.0
+    tail = student.sf(abs(interval.estimate) / interval.se, interval.n_seeds - 1)
+    return float(np.clip(2 * tail, 1e-300, 1.0))

@@ -15,7 +15,7 @@ import xarray as xr
 
 from lethe.analysis import agreement, scores
 from lethe.analysis.agreement import Interval
-from lethe.analysis.seed_stability import harder
+from lethe.analysis.findings.seed_stability import harder
 from lethe.errors import LetheError
 
 

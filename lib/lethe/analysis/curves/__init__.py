@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lethe.analysis.bernoulli import profile_interval
-from lethe.analysis.curve_models import (
+from lethe.analysis.curves.bernoulli import profile_interval
+from lethe.analysis.curves.curve_models import (
     RATE_MAX,
     CurveFit,
     fit_constant,
@@ -24,7 +24,7 @@ from lethe.analysis.curve_models import (
     fit_power,
     predict,
 )
-from lethe.analysis.shrinkage import Shrunken, shrink
+from lethe.analysis.curves.shrinkage import Shrunken, shrink
 from lethe.analysis.simulate import (
     permute_epochs,
     resample_correct,

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lethe.analysis.bernoulli import log_loss
-from lethe.analysis.curve_models import (
+from lethe.analysis.curves.bernoulli import log_loss
+from lethe.analysis.curves.curve_models import (
     MIN_LENGTH,
     CurveFit,
     fit_constant,
@@ -23,8 +23,8 @@ from lethe.analysis.curve_models import (
     fit_power,
     predict,
 )
-from lethe.analysis.shrinkage import expected_retention
-from lethe.analysis.trace_rows import as_rows
+from lethe.analysis.curves.shrinkage import expected_retention
+from lethe.analysis.curves.trace_rows import as_rows
 from lethe.errors import LetheError, nearest
 
 FITTERS = (fit_constant, fit_exponential, fit_power, fit_extended)

@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 from lethe import traces
 from lethe.analysis import agreement
 from lethe.analysis.agreement import Band, Interval
-from lethe.analysis.seed_stability import (
+from lethe.analysis.findings.seed_stability import (
     SHUFFLES,
     decaying_world,
     from_correct,

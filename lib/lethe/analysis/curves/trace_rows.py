@@ -33,7 +33,9 @@ def as_rows(
 
 def distinct(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Keep one of each set of identical rows: (values, weights, index that restores all rows)."""
-    from lethe.analysis.row_kernels import same_rows  # here: numba takes half a second to load
+    from lethe.analysis.curves.row_kernels import (
+        same_rows,  # here: numba takes half a second to load
+    )
 
     values, weights = (np.ascontiguousarray(part, float) for part in (values, weights))
     keep, back = same_rows(values.view(np.uint64), weights.view(np.uint64))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from lethe.analysis.trace_rows import as_rows, distinct, lengths
+from lethe.analysis.curves.trace_rows import as_rows, distinct, lengths
 from lethe.errors import LetheError
 
 CLOCKS = {"exponential": (np.positive, 5.0), "power": (np.log1p, 8.0)}  # time scale, largest rate
@@ -105,7 +105,7 @@ def _ends(y: np.ndarray, w: np.ndarray, curve: str, drop: float) -> tuple[np.nda
 
 def extended_rows(y: np.ndarray, w: np.ndarray, drop: float = 0.0) -> np.ndarray:
     """Rate, A, c, minus log-likelihood and ends of the rate's interval of the extended curve."""
-    from lethe.analysis.extended_likelihood import fit_rows  # numba: only when it is needed
+    from lethe.analysis.curves.extended_likelihood import fit_rows  # numba: only when it is needed
 
     return fit_rows(y, w, *EXTENDED_BOX, drop)
 

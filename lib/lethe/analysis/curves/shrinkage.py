@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lethe.analysis.trace_rows import as_rows, distinct, lengths
+from lethe.analysis.curves.trace_rows import as_rows, distinct, lengths
 
 _GRID = np.concatenate([[0.0], np.geomspace(1e-3, 5.0, 80)])
 

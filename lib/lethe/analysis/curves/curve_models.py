@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lethe.analysis.bernoulli import CLOCKS, EXTENDED_BOX, extended_rows, likelihood_rate
-from lethe.analysis.least_squares import box_exponential, decay_rate
-from lethe.analysis.trace_rows import as_rows, distinct, lengths, weighted_mean
+from lethe.analysis.curves.bernoulli import CLOCKS, EXTENDED_BOX, extended_rows, likelihood_rate
+from lethe.analysis.curves.least_squares import box_exponential, decay_rate
+from lethe.analysis.curves.trace_rows import as_rows, distinct, lengths, weighted_mean
 from lethe.errors import LetheError, nearest
 
 RATE_MAX = CLOCKS["exponential"][1]  # exp(-5) < 0.01: forgotten after one epoch

@@ -17,7 +17,7 @@ from scipy.stats import t as student
 
 from lethe.analysis import agreement, scores
 from lethe.analysis.agreement import GAP_PARTS, Interval
-from lethe.analysis.seed_stability import harder
+from lethe.analysis.findings.seed_stability import harder
 
 KEPT = ("gap", "shared")
 
@@ -74,7 +74,7 @@ def overlap_grid(
     values = {name: both for name, both in values.items() if _known(both) * min(cuts) >= 1}
     rows = [gap_by_cut(*both, cuts, rng, draws) for both in values.values()]
     gap, shared = ([[cell[part] for cell in row] for row in rows] for part in KEPT)
-    p_values = np.array([[p_value(cell) for cell in row] for row in gap])
+    p_values = np.array([[agreement.p_value(cell) for cell in row] for row in gap])
     differs = agreement.benjamini_hochberg(p_values.ravel())[0].reshape(p_values.shape)
     positive = np.array([[cell.estimate > 0 for cell in row] for row in gap])
     return OverlapGrid(list(values), list(cuts), gap, shared, differs & positive)
@@ -120,11 +120,3 @@ def symmetric(interval: Interval) -> Interval:
         return interval
     reach = float(student.ppf((1 + interval.level) / 2, max(interval.n_seeds - 1, 1))) * interval.se
     return replace(interval, low=interval.estimate - reach, high=interval.estimate + reach)
-
-
-def p_value(interval: Interval) -> float:
-    """Two-sided p of an estimate against 0 by its se and seeds; never 0, and 1 without an se."""
-    if not (np.isfinite(interval.se) and interval.se > 0 and interval.n_seeds > 1):
-        return 1.0
-    tail = student.sf(abs(interval.estimate) / interval.se, interval.n_seeds - 1)
-    return float(np.clip(2 * tail, 1e-300, 1.0))

@@ -19,8 +19,8 @@ import xarray as xr
 from lethe import traces
 from lethe.analysis import agreement, scores
 from lethe.analysis.agreement import Band, Interval
-from lethe.analysis.equal_accuracy import matched_epochs
-from lethe.analysis.seed_stability import harder
+from lethe.analysis.findings.equal_accuracy import matched_epochs
+from lethe.analysis.findings.seed_stability import harder
 
 SHUFFLES = 20  # permutations behind the null
 KEPT = ("gap", "ceiling", "shared")

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lethe.analysis.agreement import Band
-from lethe.analysis.detection import expected_precision, quality
-from lethe.analysis.likeness import BLOCK, NEAR_SIDE, shrunk
+from lethe.analysis.findings.likeness import BLOCK, NEAR_SIDE, shrunk
+from lethe.analysis.truth.detection import expected_precision, quality
 
 FLOOR = 1e-3  # a distance of nothing, in units of the range of a pixel
 

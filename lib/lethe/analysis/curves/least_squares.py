@@ -37,7 +37,7 @@ def box_exponential(values: np.ndarray, weights: np.ndarray, low: float, high: f
 
 
 def _fitted(values, weights, clock, rates, boxed: bool) -> np.ndarray:
-    from lethe.analysis import fit_kernels as kernels  # here: numba takes half a second to load
+    from lethe.analysis.curves import fit_kernels as kernels  # numba is slow to load
 
     values, weights = (np.ascontiguousarray(part, float) for part in (values, weights))
     powers = bool(np.array_equal(clock, np.arange(len(clock))))

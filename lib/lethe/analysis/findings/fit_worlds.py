@@ -15,7 +15,13 @@ import numpy as np
 
 from lethe.analysis import agreement, curves, scores
 from lethe.analysis.curves import CurveFit
-from lethe.analysis.fit_quality import QUANTITIES, base_rate, compare_means, matched_gap, mean_r2
+from lethe.analysis.findings.fit_quality import (
+    QUANTITIES,
+    base_rate,
+    compare_means,
+    matched_gap,
+    mean_r2,
+)
 from lethe.errors import LetheError, nearest
 
 WORLDS = ("null", "ceiling", "lapses")

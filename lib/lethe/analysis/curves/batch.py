@@ -16,9 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from lethe.analysis import curve_models
-from lethe.analysis.curve_models import CurveFit
-from lethe.analysis.curves import retention_traces
+from lethe.analysis.curves import curve_models, retention_traces
+from lethe.analysis.curves.curve_models import CurveFit
 from lethe.errors import LetheError, nearest
 
 _FITTERS = {
@@ -104,7 +103,7 @@ def _fit_correct(correct: np.ndarray, fit: Fit, threads: int) -> CurveFit:
 
 def _correct_block(parts: list[np.ndarray], fit: Fit) -> CurveFit:
     """Fit some arrays bool [epoch, sample] as one block."""
-    from lethe.analysis import row_kernels as kernels  # here: numba takes half a second to load
+    from lethe.analysis.curves import row_kernels as kernels  # numba is slow to load
 
     epochs = len(parts[0])
     if epochs > kernels.KEY_EPOCHS:
@@ -128,7 +127,7 @@ def _fit_floats(traces: np.ndarray, fit: Fit, threads: int) -> CurveFit:
 
 def _float_block(traces: np.ndarray, fit: Fit) -> CurveFit:
     """Fit float [row, epoch] through keys if all are 0/1 traces, else as they are."""
-    from lethe.analysis import row_kernels as kernels  # here: numba takes half a second to load
+    from lethe.analysis.curves import row_kernels as kernels  # numba is slow to load
 
     pieces = [traces[rows] for rows in _slices(len(traces), _PIECE)]
     keys = np.empty(len(traces), np.uint64)
@@ -142,7 +141,7 @@ def _float_block(traces: np.ndarray, fit: Fit) -> CurveFit:
 
 def _fit_keys(keys: np.ndarray, epochs: int, fit: Fit) -> CurveFit:
     """Fit the distinct keys and copy the answers to all."""
-    from lethe.analysis import row_kernels as kernels  # here: numba takes half a second to load
+    from lethe.analysis.curves import row_kernels as kernels  # numba is slow to load
 
     keep, back = kernels.same_keys(keys)
     fits = []

@@ -1,0 +1,1 @@
+"""Scores against what is known to be wrong: detection, its baselines, and what became of them."""
