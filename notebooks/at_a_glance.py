@@ -198,6 +198,9 @@ for name, results in headlines.items():
 #   which trains two small networks in a minute.
 # - Want the evidence? Start with [finding 3](finding_3_seed_stability.ipynb): if nothing repeated over seeds, nothing
 #   else would matter.
+# - Want to know how it is measured, and when the measure fails? [Forgetting curves](forgetting_curves.ipynb), [time to
+#   forgetting](time_to_forgetting.ipynb) and [how agreement works](how_agreement_works.ipynb), each with sliders to play with.
+# - Looking for wrong labels? [Ground truth](ground_truth.ipynb) tells which scores find them.
 # - Want to change something? Every page has parameters and a line that [runs it again](../book/run_it.md).
 # - Have images of your own? Three commands take a folder through [training, findings and book](../book/run_it.md).
 # - Teaching? Each page stands alone and ends in exercises with folded solutions.
