@@ -615,6 +615,8 @@ side_by_side.claims(
 #   claim is tested in another place, the paper's figure is neither confirmed nor refuted.
 # - The traces come from clean passes at the end of each epoch. Correctness on augmented training batches is
 #   noisier.
+# - *Equal accuracy* is equal **mean** accuracy over the seeds, epoch by epoch. Single runs differ from their mean, and the
+#   matching leaves out epochs for which the other network has no partner, such as an early dip.
 # - The ceiling takes each trace's own fitted rate as true. Fitted rates scatter more than true ones.
 # - The intervals treat seeds and images as drawn at random; images of one source (a typeface, an object seen twice)
 #   are not independent.

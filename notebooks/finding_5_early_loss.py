@@ -415,7 +415,7 @@ for key in keys:
         rows[name] = str(page.results[f"early_{short}_{key}"])
         if gain is not None:
             book.keep(page, f"gain_{short}_{key}", gain, null=0.0)
-            star = " \\*" if differs[key, name] else ""
+            star = " *" if differs[key, name] else ""
             rows[name] += f"; gain {page.results[f'gain_{short}_{key}']}{star}"
     columns[f"{heads[key[1:]]}, {model[key[0]]}"] = rows
 better = [
@@ -423,7 +423,9 @@ better = [
     for name in candidates("a", 1)
     if all(differs[key, name] and tested[key, name].estimate > 0 for key in keys)
 ]
-book.text(page, f"Correlation with the {goal} from epoch {seen} on; * = the gain differs from 0.")
+book.text(
+    page, f"Correlation with the {ruler.title} from epoch {seen} on; \\* = the gain differs from 0."
+)
 pd.DataFrame(columns)
 
 # %% tags=["hide-input"]
