@@ -128,7 +128,7 @@ print(f"formula: {formula:.3f}")
 #
 # *Between*: the mean Jaccard index over all pairs of one run of each architecture. *Within*: the mean over all
 # pairs of different seeds of one architecture. *Gap*: the mean of the two withins minus the between. The
-# intervals (95 %) redraw the seeds **and** the images, and are widened because seeds are few.
+# intervals (95 %) redraw the seeds **and** the images, and allow for how few the seeds are.
 
 # %%
 found = architecture_overlap(score_a, score_b, top_fraction, rng, bootstrap)
@@ -421,7 +421,7 @@ book.text(page, " ".join(words))
 # family of tests, the share of false discoveries among them is held at 5 % (Benjamini and Hochberg).
 
 # %%
-CUTS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+CUTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 grids = {}
 for end, stores_of in sets_of.items():
     apart = np.random.default_rng(random_seed)  # draws of its own

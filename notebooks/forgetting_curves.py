@@ -334,7 +334,7 @@ def known_share(name, one):
     low, high = (end[lapsed] for end in ends[name.split(",")[0]])
     whole = (low <= one.bounds[0] * 1.001) & (high >= one.bounds[1] * 0.999)
     row = {flag: np.mean(flags == flag) for flag in ("ok", "at bound", "no amplitude")}
-    return row | {"interval is the whole box": np.mean(whole)}
+    return row | {"whole box": np.mean(whole)}
 
 
 known_shares = pd.DataFrame({name: known_share(name, one) for name, one in by_curve.items()}).T

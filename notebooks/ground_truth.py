@@ -138,7 +138,6 @@ if not noisy + noisy_beside:
 if not cases:
     book.text(page, f"No image of {dataset} is known to be wrong, so nothing can be marked.")
 noise_facts = dataset_facts.overview(noisy, noisy_beside)
-noise_facts.index = [f"{name}, planted noise" for name in noise_facts.index]
 pd.concat([dataset_facts.overview(main), noise_facts])
 
 # %% tags=["hide-input"]
@@ -165,8 +164,7 @@ if cases:
 # - **the picture alone**: how much nearer the closest picture of another class is than the closest of its own. It must find
 #   identical pictures: that is how they are defined.
 #
-# Marks are of single runs, averaged over the seeds. The intervals (95 %) redraw seeds and images, and are on the wide side
-# on purpose. Where the truth comes in whole typefaces, whole typefaces are redrawn.
+# Marks are of single runs, averaged over the seeds. The intervals (95 %) redraw seeds and images. Where the truth comes in whole typefaces, whole typefaces are redrawn.
 
 
 # %%

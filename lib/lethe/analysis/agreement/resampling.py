@@ -124,10 +124,10 @@ def two_way_error(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Standard error [value] of a statistic of seeds and samples, and its degrees of freedom.
 
-    Variance over seeds (each left out once) plus variance over samples (a bootstrap of samples
-    alone); the noise of a sample in a run is in both, so the sum is a little too large. Degrees of
-    freedom by Satterthwaite (1946): K - 1 where the seeds rule, many where the samples do. NaN
-    where the statistic does not exist without one of the seeds.
+    Variance over seeds (each left out once) plus variance over samples or groups (a bootstrap of
+    these alone, times n / (n - 1)); the noise of a sample in a run is in both, so the sum is a
+    little too large. Degrees of freedom by Satterthwaite (1946): near K - 1 where K seeds rule,
+    n - 1 where n samples do. NaN where the statistic does not exist without one of the seeds.
     """
     ones = [np.ones(n) for n in n_seeds]
     runs = [_left_out_variance(statistic, ones, which, n_samples) for which in range(len(ones))]
@@ -136,8 +136,11 @@ def two_way_error(
         return statistic(ones, sample_weights(n_samples, stream, groups))
 
     drawn = np.ma.masked_invalid(np.array(in_threads(resampled, rng.spawn(draws)), dtype=float))
-    variance = np.sum(runs, axis=0) + drawn.var(axis=0, ddof=1).filled(np.nan)
-    loose = sum(part**2 / max(n - 1, 1) for part, n in zip(runs, n_seeds, strict=True))
+    units = n_samples if groups is None else int(groups.max()) + 1
+    among = drawn.var(axis=0, ddof=1).filled(np.nan) * units / max(units - 1, 1)
+    variance = np.sum(runs, axis=0) + among
+    parts = zip([*runs, among], [*n_seeds, units], strict=True)
+    loose = sum(part**2 / max(n - 1, 1) for part, n in parts)
     freedom = np.divide(variance**2, loose, out=np.full(len(variance), np.inf), where=loose > 0)
     return np.sqrt(variance), np.where(np.isnan(loose), np.nan, freedom)
 
