@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from lethe.analysis import agreement
 from lethe.analysis.agreement import threads
@@ -102,21 +103,34 @@ def test_kernels_are_the_slow_versions_on_the_same_weights(seed, kind, missing, 
     )
 
 
+def slow_mean(matrix, seeds):
+    """Mean over ordered pairs of different seeds, each pair as often as both were drawn."""
+    pairs = [(i, j) for i in range(6) for j in range(6) if i != j and seeds[i] * seeds[j]]
+    mass = [seeds[i] * seeds[j] for i, j in pairs]
+    return np.average([matrix[p] for p in pairs], weights=mass)
+
+
 @pytest.mark.parametrize("missing", [0, 0.1])
-def test_an_interval_is_the_slow_bootstrap_on_the_same_draws(rng, missing):
-    """Each draw has its own stream, so a plain loop can repeat all of them."""
-    scores, draws = make(rng, "half tied", runs=6, n=120, missing=missing), 40
-    found = agreement.cross_seed(
-        agreement.spearman_on(scores), 6, 120, np.random.default_rng(5), draws
-    )
+def test_an_interval_is_the_slow_one_on_the_same_draws(rng, missing):
+    """Each draw has its own stream, so plain loops can repeat all of them, and the formula."""
+    scores, draws, n = make(rng, "half tied", runs=6, n=120, missing=missing), 40, 120
+    found = agreement.cross_seed(agreement.spearman_on(scores), 6, n, np.random.default_rng(5), 40)
+    repeat, ones = np.random.default_rng(5), np.ones(6)
+    weights = [agreement.sample_weights(n, stream) for stream in repeat.spawn(60)]
+    samples = [slow_mean(slow_matrix(scores, w, slow_spearman), ones) for w in weights]
+    whole = slow_matrix(scores, np.ones(n), slow_spearman)
+    seeds = [slow_mean(whole, ones - np.eye(6)[left_out]) for left_out in range(6)]
+    parts = {5: 5 * np.var(seeds), n - 1: np.var(samples, ddof=1) * n / (n - 1)}
+    variance = sum(parts.values())
+    assert found.se == pytest.approx(np.sqrt(variance), rel=1e-10)
+    freedom = variance**2 / sum(part**2 / df for df, part in parts.items())
     values = []
-    for stream in np.random.default_rng(5).spawn(draws):
-        seeds, w = agreement.seed_weights(6, stream), agreement.sample_weights(120, stream)
-        matrix = slow_matrix(scores, w, slow_spearman)
-        pairs = [(i, j) for i in range(6) for j in range(6) if i != j and seeds[i] * seeds[j]]
-        mass = np.array([seeds[i] * seeds[j] for i, j in pairs])
-        values.append(np.average([matrix[p] for p in pairs], weights=mass))
-    assert found.se == pytest.approx(agreement.widening(6)[0] * np.std(values, ddof=1), rel=1e-10)
+    for stream in repeat.spawn(draws):
+        drawn, w = agreement.seed_weights(6, stream), agreement.sample_weights(n, stream)
+        values.append(slow_mean(slow_matrix(scores, w, slow_spearman), drawn))
+    reach = stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975) * found.se / np.std(values, ddof=1)
+    limits = found.estimate + reach * (np.quantile(values, [0.025, 0.975]) - found.estimate)
+    assert [found.low, found.high] == pytest.approx(limits, rel=1e-8)
 
 
 @pytest.mark.parametrize("missing", [0, 0.1])
