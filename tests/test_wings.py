@@ -50,3 +50,10 @@ def test_modules_import_from_floors_below_or_their_own(part):
         for other in imported(path) - {part}:
             assert FLOORS[other] < FLOORS[part] or FLOORS[part] == 0, f"{path.name} -> {other}"
             assert {part, other} != {"analysis", "capture"}, "only traces joins the two wings"
+
+
+def test_charts_load_no_grammar_of_web_addresses():
+    """It would cost more than Altair itself, on every page."""
+    command = "import lethe.pages.charts, sys; print('lark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr

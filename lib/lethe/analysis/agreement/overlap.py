@@ -7,6 +7,8 @@ tie breaks that admit a sample is known in closed form.
 NaN (never learned) is left out pair by pair.
 """
 
+from functools import cache
+
 import numpy as np
 from scipy import stats
 
@@ -100,6 +102,7 @@ def overlap_matrix(scores_a: np.ndarray, scores_b: np.ndarray, fraction: float) 
     return matrix[: len(scores_a), len(scores_a) :]
 
 
+@cache
 def jaccard_null(n: int, fraction: float, level: float = 0.95) -> tuple[float, float, float]:
     """Mean and central ``level`` range of the Jaccard index of two random top sets of ``n``.
 
