@@ -1,4 +1,4 @@
-"""The pages of the book: charts, parameters, provenance, building and running again."""
+"""Pages: charts, results with their verdicts, and the build of the book. Never imports torch."""
 
 import sys
 
