@@ -87,3 +87,11 @@ def test_a_rehearsed_benchmark_writes_its_table_and_goes_on_from_its_file(tmp_pa
     subprocess.run(command, check=True, capture_output=True)
     cells = before.split('"environment"')[0]
     assert (tmp_path / "capture.json").read_text().startswith(cells)
+
+
+@pytest.mark.slow
+def test_agreement_benchmark_prints_its_ratios(tmp_path):
+    command = [sys.executable, str(BENCHMARKS / "agreement.py"), "--quick", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "| Spearman, 190 pairs |" in (tmp_path / "agreement.md").read_text()
