@@ -170,14 +170,15 @@ def cell(result):
     return f"{result}<br>chance {null}<br>ceiling {ceiling}".replace(" ", "&nbsp;")
 
 
-table = ["| finding, and the claims under test | the paper | " + " | ".join(sets) + " |"]
-table += ["|---|---|" + "---|" * len(sets)]
+table = ["| finding, and the claims under test | " + " | ".join(sets) + " |"]
+table += ["|---|" + "---|" * len(sets)]
 for number, (name, what, _, paper) in enumerate(FINDINGS, start=1):
     cells = [cell(headlines[name].get(data)) for data in sets]
-    table.append(f"| **{number}. [{what}]({name}.ipynb)** | {paper} | " + " | ".join(cells) + " |")
+    said = f"**{number}. [{what}]({name}.ipynb)**<br>the paper: {paper}"
+    table.append(f"| {said} | " + " | ".join(cells) + " |")
     for claim, words in verdicts(name).items():
         cells = [f"**{words[data]}**" if data in words else "not tested" for data in sets]
-        table.append(f"| claim: {claim} | | " + " | ".join(cells) + " |")
+        table.append(f"| claim: {claim} | " + " | ".join(cells) + " |")
 display(Markdown("\n".join(table)))
 
 # %% tags=["remove-cell", "nbval-check-output"]
