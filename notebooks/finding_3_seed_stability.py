@@ -351,7 +351,7 @@ growth += [
 whole = agreement.spearman_brown(rho.estimate, seeds)
 book.record(page, "whole", whole)
 icc = agreement.icc_interval(ranked, rng)
-averaged = [agreement.spearman_brown(x, seeds) for x in (icc.estimate, icc.low, icc.high)]
+averaged = [agreement.spearman_brown(max(x, 0.0), seeds) for x in (icc.estimate, icc.low, icc.high)]
 book.keep(page, "icc", icc)
 book.record(page, "icc_mean", *averaged, n_seeds=seeds)  # ICC(2,k) is Spearman-Brown of ICC(2,1)
 book.record(page, "kendall_w", agreement.kendall_w(ranked))
