@@ -1,9 +1,10 @@
 """The steps of the GPU captures, each in a process of its own, until done or out of time.
 
-`exact` checks that runs repeat bit for bit; a unit a model pretrains it on both tasks, captures
-both data sets with all seeds in one process and packs them; `bench` measures. A step that is killed
-loses at most the epochs since its last checkpoint. Called by gpu_captures.sh, which sets DATA, OUT,
-WORK and CARRY.
+`exact` checks that runs repeat bit for bit; a unit, one a model and data set, pretrains the model,
+captures all seeds, several at a time, and packs them; `bench` measures. Units and `exact` run side
+by side: small images leave a GPU waiting for the processor. `bench` runs alone, when they are done.
+A step that is killed loses at most the epochs since its last checkpoint. Called by gpu_captures.sh,
+which sets DATA, OUT, WORK and CARRY.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import sys
 import tarfile
 import time
 from pathlib import Path
-from typing import IO
 
 import gpu_results
 import pieces
@@ -29,10 +29,11 @@ RESERVE = 25.0  # seconds kept for packing
 ARCHIVES = ("data", "tiny-imagenet-200", "cifar10")
 
 
-def steps(rehearse: bool) -> list[str]:
-    """The names of the steps in order: the models of the book, or the small ones."""
+def steps(rehearse: bool) -> list[list[str]]:
+    """Groups of steps in order; those of a group run side by side."""
     models = gpu_results.SMALL if rehearse else gpu_results.BOOK
-    return ["exact", *(f"unit {model}" for model in models), "bench"]
+    units = [f"unit {model} {data}" for model in reversed(models) for data in ("cifar7", "glyphs")]
+    return [[*units, "exact"], ["bench"]]
 
 
 def marker(step: str) -> Path:
@@ -40,11 +41,17 @@ def marker(step: str) -> Path:
     return WORK / "done" / step.replace(" ", "-")
 
 
+def unmarked(group: list[str]) -> list[str]:
+    """The steps of a group that are not done."""
+    return [step for step in group if not marker(step).exists()]
+
+
 def prepare() -> None:
     """Take back carried state; unpack the data sets into WORK/data."""
     if os.environ.get("CARRY") and not (WORK / "done").is_dir():
         print(f"carried: {pieces.unpack(Path(os.environ['CARRY']), WORK)} files")
-    (WORK / "done").mkdir(parents=True, exist_ok=True)
+    for folder in ("done", "logs"):
+        (WORK / folder).mkdir(parents=True, exist_ok=True)
     data = WORK / "data"
     if data.is_dir():
         return
@@ -77,13 +84,26 @@ def environment() -> dict[str, str]:
     return {**os.environ, "LETHE_DATASETS": str(WORK / "data")}
 
 
-def run_to_the_end(command: list[str], log: IO[str], seconds: float) -> int | None:
-    """The exit code of a command; None if it was ended, with all its children, at the deadline."""
-    process = subprocess.Popen(
-        command, env=environment(), cwd=WORK, stdout=log, stderr=log, start_new_session=True
-    )
+def start(step: str, until: float, rehearse: bool) -> subprocess.Popen[bytes]:
+    """Start a step as the leader of a process group, with a log of its own."""
+    left = until - time.monotonic()
+    command = [sys.executable, str(HERE / "gpu_step.py"), *step.split(), "--seconds", f"{left:.0f}"]
+    command += ["--rehearse"] * rehearse
+    with open(log_of(step), "ab") as log:
+        return subprocess.Popen(
+            command, env=environment(), cwd=WORK, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def log_of(step: str) -> Path:
+    """The file that a step writes to."""
+    return WORK / "logs" / f"{step.replace(' ', '-')}.txt"
+
+
+def code_at_the_end(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """The exit code of a step; None if it was ended, with all its children, at the deadline."""
     try:
-        return process.wait(seconds)
+        return process.wait(max(seconds, 0))
     except subprocess.TimeoutExpired:
         return None
     finally:
@@ -92,23 +112,29 @@ def run_to_the_end(command: list[str], log: IO[str], seconds: float) -> int | No
         process.wait()
 
 
-def run_step(step: str, until: float, rehearse: bool) -> bool:
-    """Run one step to its end or to the deadline; whether it is done."""
-    left = until - time.monotonic()
-    command = [sys.executable, str(HERE / "gpu_step.py"), *step.split(), "--seconds", f"{left:.0f}"]
-    command += ["--rehearse"] * rehearse
+def run_group(group: list[str], until: float, rehearse: bool) -> None:
+    """Run steps side by side to their ends or to the deadline; mark those that are done."""
     begun = time.monotonic()
-    with open(WORK / "log.txt", "a") as log:
-        code = run_to_the_end(command, log, left)
-        took = time.monotonic() - begun
-        said = {None: "out of time", 0: "done", 3: "out of time"}.get(code, f"failed with {code}")
-        print(f"{step}: {said} after {took:.0f} s", file=log)
-    print(f"{step}: {said} after {took:.0f} s")
+    running = {step: start(step, until, rehearse) for step in group}
+    while running:
+        late = time.monotonic() >= until
+        for step, process in list(running.items()):
+            if process.poll() is not None or late:
+                report(step, code_at_the_end(running.pop(step), 0), time.monotonic() - begun)
+        time.sleep(0.2)
+
+
+def report(step: str, code: int | None, took: float) -> None:
+    """Say how a step ended, here and in its log; mark it if it is done."""
+    said = {None: "out of time", 0: "done", 3: "out of time"}.get(code, f"failed with {code}")
+    line = f"{step}: {said} after {took:.0f} s"
+    print(line, flush=True)
     if code == 0:
         marker(step).touch()
     elif code not in (None, 3):
-        print("\n".join((WORK / "log.txt").read_text().splitlines()[-12:]))
-    return code == 0
+        print("\n".join(log_of(step).read_text().splitlines()[-12:]), flush=True)
+    with open(log_of(step), "a") as log:
+        print(line, file=log)
 
 
 def main() -> None:
@@ -124,12 +150,11 @@ def main() -> None:
         gpu_results.write_weights(WORK, OUT)
         return
     check_environment()
-    left = [step for step in steps(choices.rehearse) if not marker(step).exists()]
-    for step in list(left):
-        if until - time.monotonic() < (1 if choices.rehearse else 20):
-            break
-        if run_step(step, until, choices.rehearse):
-            left.remove(step)
+    for group in steps(choices.rehearse):
+        todo = unmarked(group)
+        if todo and until - time.monotonic() >= (1 if choices.rehearse else 20):
+            run_group(todo, until, choices.rehearse)
+    left = [step for group in steps(choices.rehearse) for step in unmarked(group)]
     gpu_results.write(WORK, OUT, left)
     print("all done" if not left else f"left to do: {', '.join(left)}; call again")
 

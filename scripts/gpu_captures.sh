@@ -11,6 +11,7 @@
 # WHEELS  has the Python packages that the machine lacks (such as zarr, numcodecs, donfig,
 #         google_crc32c, xarray), downloaded elsewhere with pip download --no-deps
 # CARRY   has the pieces that an earlier call left in OUT, when the machine has forgotten them
+# LETHE_COMMIT  names the commit of the source where there is no git
 # WORK    keeps the state between calls; default runs/gpu
 #
 # Every call goes on where the last one stopped; it says "all done" at the end. --rehearse goes the

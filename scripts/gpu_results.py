@@ -23,9 +23,9 @@ TOTAL_PIECES = 4  # of weights: with three small files beside them 60 MiB in all
 def write(work: Path, out: Path, left: list[str]) -> None:
     """Results into `out`, and the state beside them while steps are left."""
     (out / "table.md").write_text(table(work, left))
-    for name in ("environment.json", "log.txt"):
-        if (work / name).is_file():
-            shutil.copy(work / name, out / name)
+    if (work / "environment.json").is_file():
+        shutil.copy(work / "environment.json", out / "environment.json")
+    write_log(work, out / "log.txt")
     pieces.discard(out)
     if left:
         left_out = pieces.pack(work, state_files(work, left), out, STATE_PIECES)
@@ -40,20 +40,23 @@ def write(work: Path, out: Path, left: list[str]) -> None:
 
 def state_files(work: Path, left: list[str]) -> Iterator[Path]:
     """The files that must travel, the most important first."""
-    for name in ("environment.json", "log.txt"):
-        if (work / name).is_file():
-            yield work / name
-    for folder in ("done", "stores", "bench", "exact"):
+    if (work / "environment.json").is_file():
+        yield work / "environment.json"
+    for folder in ("done", "logs", "stores", "bench", "exact"):
         yield from sorted(path for path in (work / folder).rglob("*") if path.is_file())
-    models = [step.split()[1] for step in left if step.startswith("unit ")]
+    units = [step.split()[1:] for step in left if step.startswith("unit ")]
     for done in sorted((work / "runs").glob("*/done.json")):
-        if any(f"-{model}-" in done.parent.name for model in models):
+        if any(done.parent.name.startswith(f"{dataset}-{model}-") for model, dataset in units):
             yield from run_files(done.parent)
-    for model in models:
-        for file in sorted((work / "runs" / "weights").glob(f"{model}-*")):
-            dataset = "glyphs" if "-glyphs." in file.name else "cifar7"
-            if not list((work / "stores").glob(f"{dataset}-{model}-*.zarr.zip")):
-                yield file
+    for model, dataset in units:
+        task = "glyphs" if dataset == "glyphs" else "tiny-imagenet-200"
+        yield from sorted((work / "runs" / "weights").glob(f"{model}-*px-{task}.*"))
+
+
+def write_log(work: Path, file: Path) -> None:
+    """What every step said, one after the other."""
+    logs = sorted((work / "logs").glob("*.txt"))
+    file.write_text("\n".join(f"== {log.stem}\n{log.read_text()}" for log in logs))
 
 
 def run_files(folder: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""One step of the GPU captures: environment, exact, unit MODEL, or bench; see gpu_captures.py."""
+"""One step of the GPU captures: environment, exact, unit MODEL DATASET, or bench."""
 
 from __future__ import annotations
 
@@ -20,13 +20,23 @@ import torch
 from safetensors.torch import load_file
 
 from lethe import datasets
-from lethe.capture import capture_run, environment, model_card, models, plan_run, state, training
+from lethe.capture import (
+    capture_many,
+    capture_run,
+    environment,
+    model_card,
+    models,
+    plan_run,
+    state,
+    training,
+)
 from lethe.capture.pretraining import pretrain, pretraining_recipe
 from lethe.traces import compact, read_run
 
 WORK, OUT = Path(os.environ["WORK"]), Path(os.environ["OUT"])
 BENCHMARK = Path(__file__).resolve().parents[1] / "benchmarks" / "capture.py"
 SPARSE = 20.0  # seconds between checkpoints of pretraining
+TOGETHER = 5  # seeds of a unit at a time
 
 
 class Settings:
@@ -64,7 +74,6 @@ def describe(settings: Settings) -> None:
     about: dict[str, Any] = environment.describe(models.pick_device("auto"), 1)
     about["free_gib"] = round(shutil.disk_usage(WORK).free / 2**30, 1)
     about["cores"] = os.cpu_count()
-    about["commit"] = os.environ.get("COMMIT", about["commit"])
     if torch.cuda.is_available():
         about["gpu_gib"] = round(torch.cuda.get_device_properties(0).total_memory / 2**30, 1)
         about["cuda"], about["cudnn"] = torch.version.cuda, torch.backends.cudnn.version()
@@ -102,42 +111,43 @@ def weights_for(model: str, task: str, settings: Settings) -> Path:
 
 
 def note(name: str, epochs: int, accuracy: float, begun: float) -> None:
-    """One row of the table."""
+    """One row of the table; the seconds of a seed are those of all seeds so far, side by side."""
     about = {"name": name, "epochs": epochs, "accuracy": accuracy}
     about["seconds"] = time.perf_counter() - begun
     (WORK / "done" / f"{name.replace(' ', '-')}.json").write_text(json.dumps(about))
 
 
-def unit(model: str, settings: Settings) -> None:
-    """Pretrain a model and capture all its seeds, one data set after the other."""
-    for dataset in ("glyphs", "cifar7"):
-        store = WORK / "stores" / f"{dataset}-{model}-{settings.preset}.zarr.zip"
-        if store.is_file():
-            continue
-        weights = weights_for(model, datasets.pretraining_task(dataset), settings)
-        folders = [capture(dataset, model, seed, weights, settings) for seed in settings.seeds]
-        compact(folders, store)
-        for folder in folders:
-            shutil.rmtree(folder)
+def unit(model: str, dataset: str, settings: Settings) -> None:
+    """Pretrain a model and capture all its seeds on one data set, then pack them."""
+    store = WORK / "stores" / f"{dataset}-{model}-{settings.preset}.zarr.zip"
+    if store.is_file():
+        return
+    weights = weights_for(model, datasets.pretraining_task(dataset), settings)
+    runs = [
+        plan_run(dataset, model, preset=settings.preset, seed=seed, **settings.capture)
+        for seed in settings.seeds
+    ]
+    for run in runs:
+        drop_if_stale(run, weights)
+    begun = time.perf_counter()
+    folders = capture_many(runs, WORK / "runs", settings.device, jobs=TOGETHER)
+    for run, folder in zip(runs, folders):
+        accuracy = float(read_run(folder).test_accuracy[-1])
+        note(f"{run.dataset} {run.model} seed {run.seed}", run.recipe.epochs, accuracy, begun)
+        (folder / "weights.safetensors").unlink(missing_ok=True)
+    compact(folders, store)
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
-def capture(dataset: str, model: str, seed: int, weights: Path, settings: Settings) -> Path:
-    """One seed; a carried run that began from other weights is made again."""
-    run = plan_run(dataset, model, preset=settings.preset, seed=seed, **settings.capture)
-    folder, begun = WORK / "runs" / run.name, time.perf_counter()
+def drop_if_stale(run: Any, weights: Path) -> None:
+    """Remove a carried run that began from other weights."""
+    folder = WORK / "runs" / run.name
     if (folder / "manifest.json").is_file():
         used = json.loads((folder / "manifest.json").read_text())["weights_sha256"]
         if used != environment.weights_sha256(run.backbone):
             print(f"{run.name} began from other weights than {weights.name}: again")
             shutil.rmtree(folder)
-    fresh = not (folder / "done.json").is_file()
-    capture_run(run, folder.parent, device=settings.device)
-    if fresh:
-        accuracy = float(read_run(folder).test_accuracy[-1])
-        note(f"{dataset} {model} seed {seed}", run.recipe.epochs, accuracy, begun)
-    (folder / "weights.safetensors").unlink(missing_ok=True)
-    print(f"{run.name}: {time.perf_counter() - begun:.1f} s", flush=True)
-    return folder
 
 
 def sha256(file: Path) -> str:
@@ -221,7 +231,7 @@ def main() -> None:
         chosen = {"preset": settings.preset, "weights": "none", **settings.exact}
         capture_run(plan_run("glyphs", model, **chosen), Path(out), settings.device)
     elif choices.step == "unit":
-        unit(choices.names[0], settings)
+        unit(*choices.names, settings)
     else:
         {"environment": describe, "exact": exact}[choices.step](settings)
 

@@ -7,6 +7,7 @@ another run), so an unfinished run goes on only where `EXACT` is unchanged.
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
 from importlib.metadata import version
@@ -36,12 +37,12 @@ def describe(device: torch.device, threads: int) -> dict[str, str | int | bool]:
 
 
 def commit() -> str:
-    """The commit of the source checkout, or `unknown` outside one."""
+    """The commit of the source checkout; outside one, what LETHE_COMMIT says, or `unknown`."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("LETHE_COMMIT", "unknown")
 
 
 def weights_sha256(backbone: str) -> str:
