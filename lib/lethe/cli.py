@@ -85,6 +85,12 @@ def capture(
     label_noise: Annotated[
         str, typer.Option(help="Wrong labels on purpose: symmetric:0.05,pair:0.05.")
     ] = "",
+    sampler: Annotated[
+        str, typer.Option(help="random, spaced, shuffled, hardest or classes.")
+    ] = "random",
+    constants: Annotated[
+        Path | None, typer.Option(help="CSV of sample_id,decay_constant for the sampler.")
+    ] = None,
     hold: Annotated[
         list[str] | None, typer.Option(help="Hold one stream: order=0; may be repeated.")
     ] = None,
@@ -107,6 +113,8 @@ def capture(
         "views": [view.strip() for view in views.split(",")],
         "root": str(root.resolve()) if root else "",
         "label_noise": label_noise,
+        "sampler": sampler,
+        "constants": str(constants.resolve()) if constants else "",
         "held": {name: parse_seeds(text)[0] for name, text in parse_pairs(hold or []).items()},
         **typed_settings(setting or []),
     }
@@ -166,6 +174,33 @@ def pretrain(
     )
     made = "" if done.made else ", made before"
     show(f"{done.file}: test accuracy {done.accuracy:.1%} on the pretraining task{made}")
+
+
+@app.command()
+def experiment(
+    study: Annotated[str, typer.Argument(help="sampling, weighting or rehearsal.")],
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only tasks with key=value; may be repeated.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few small tasks, minutes.")] = False,
+    jobs: Annotated[int, typer.Option(help="Tasks at a time.")] = 1,
+    out: Path = Path("runs/experiments"),
+    collect: Annotated[
+        bool, typer.Option("--collect", help="Write the tables that the pages read.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the tasks.")] = False,
+) -> None:
+    """Run the tasks of an experiment that are not done; samplers, FLOW weights or rehearsal."""
+    from lethe.experiments import tasks
+
+    found = tasks.find_study(study)
+    wanted = tasks.chosen(found.tasks(quick), parse_pairs(only or []))
+    if dry_run:
+        show("\n".join(tasks.describe(task) for task in wanted))
+        return
+    tasks.run_study(found, wanted, out, jobs, show)
+    if collect:
+        show(str(tasks.collect(found, wanted, out)))
 
 
 @app.command()

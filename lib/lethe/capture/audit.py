@@ -21,14 +21,21 @@ AUGMENT_DRAWS = 5  # per sample and epoch: what `augment.affine` takes
 
 
 def epoch_hashes(
-    keys: np.ndarray, seeds: streams.Seeds, recipe: Recipe, epoch: int
+    keys: np.ndarray,
+    seeds: streams.Seeds,
+    recipe: Recipe,
+    epoch: int,
+    order: np.ndarray | None = None,
 ) -> dict[str, str]:
     """Hashes `order`, `multiset` and `augment` of an epoch over the samples `keys` uint64[n].
+
+    A sampler's `order` (positions int64[visits]) stands for the epoch's own; `augment` then still
+    covers the first visit to every sample.
 
     Each is 16 hex digits. Epoch 0 is the head warm-up: all its passes in turn, without
     augmentation; a hash of nothing is the empty string.
     """
-    visited = visited_keys(keys, seeds, recipe, epoch)
+    visited = visited_keys(keys, seeds, recipe, epoch) if order is None else keys[order]
     drawn = np.empty((0, AUGMENT_DRAWS), np.float32)
     if epoch:
         drawn = streams.uniforms(seeds.augment, "augment", epoch, np.sort(keys), AUGMENT_DRAWS)

@@ -18,9 +18,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from lethe import datasets
-from lethe.capture import audit, environment, models, state, streams, training
+from lethe.capture import audit, environment, models, samplers, state, streams, training
 from lethe.capture.plan import Run
 from lethe.capture.recorder import Recorder
+from lethe.capture.replay import committed_plan
 from lethe.datasets.images import Images
 from lethe.datasets.noise import plant_noise
 from lethe.errors import LetheError
@@ -72,6 +73,7 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
     torch.set_num_threads(threads)
     images = training_images(run)
     test = load_split(run.dataset, "test", run.recipe.pixels, run.root)
+    constants = read_constants(run.constants, images.sample_ids) if run.constants else None
     manifest = {
         "config": run.config(),
         "run_id": run.run_id,
@@ -83,12 +85,13 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
         "weights_sha256": environment.weights_sha256(run.backbone),
         "environment": environment.describe(where, threads),
     }
-    with open_run(folder, manifest, sample_table(images)) as log:
+    with open_run(folder, manifest, sample_table(images, constants)) as log:
         if is_finished(folder):  # by another process, since the look above
             return folder
         check_weights(folder, run)
         environment.check_same(log.manifest["environment"], manifest["environment"], folder)
-        fine_tune(run, log, training.Resident.of(images, where), training.Resident.of(test, where))
+        data, unseen = (training.Resident.of(part, where) for part in (images, test))
+        fine_tune(run, log, data, unseen)
     return folder
 
 
@@ -106,9 +109,30 @@ def check_weights(folder: Path, run: Run) -> None:
         )
 
 
-def sample_table(images: Images) -> pd.DataFrame:
-    """The samples as the trace keeps them: id, label, then the data set's own columns."""
+def read_constants(file: str, sample_ids: np.ndarray) -> np.ndarray:
+    """The decay constants of these samples from a CSV of sample_id,decay_constant: float64[n].
+
+    LetheError for a column, a sample or a number that is missing, or a negative one.
+    """
+    table = pd.read_csv(file)
+    for column in ("sample_id", "decay_constant"):
+        if column not in table:
+            raise LetheError(f"{file} has no column {column}: expected sample_id,decay_constant")
+    known = table.drop_duplicates("sample_id").set_index("sample_id")["decay_constant"]
+    constants = known.reindex(sample_ids)
+    if not (constants >= 0).all():
+        first = constants.index[~(constants >= 0)][0]
+        raise LetheError(f"{file} has no decay constant of 0 or more for sample {first!r}")
+    return constants.to_numpy(float)
+
+
+def sample_table(images: Images, constants: np.ndarray | None = None) -> pd.DataFrame:
+    """The samples as the trace keeps them: id, label, decay constants if the sampler was given
+    some, then the data set's own columns.
+    """
     named = pd.DataFrame({"sample_id": images.sample_ids, "label": images.labels.astype(np.int16)})
+    if constants is not None:
+        named["decay_constant"] = constants
     others = images.columns.drop(columns=LEFT_OUT, errors="ignore")
     return pd.concat([named, others.reset_index(drop=True)], axis=1)
 
@@ -126,16 +150,29 @@ class Session:
 
     def train(self, epoch: int, save: bool) -> None:
         """One epoch of fine-tuning, its training logits recorded on the way if asked for."""
-        run, begun = self.run, time.perf_counter()
+        run, begun, plan = self.run, time.perf_counter(), self.plan(epoch)
         recorder = (
             Recorder(len(self.data), self.data.labels.device) if self.wants("train") else None
         )
         loss = training.train_epoch(
-            self.model, self.optimizer, self.data, run.recipe, run.seeds, epoch, recorder
+            self.model,
+            self.optimizer,
+            self.data,
+            run.recipe,
+            run.seeds,
+            epoch,
+            recorder,
+            plan,
         )
         free = {"train": recorder.end_epoch()} if recorder else {}
         seconds = time.perf_counter() - begun
-        self.commit(epoch, free, {"train_loss": loss, "seconds": seconds}, save)
+        self.commit(epoch, free, {"train_loss": loss, "seconds": seconds}, save, plan)
+
+    def plan(self, epoch: int) -> samplers.Plan | None:
+        """The sampler's plan of an epoch from what is committed before; None without a sampler."""
+        if self.run.sampler == samplers.RANDOM or not epoch:
+            return None
+        return committed_plan(self.log.folder, self.run.sampler, self.run.seeds.order, epoch)
 
     def wants(self, view: str) -> bool:
         """Whether the run records this view."""
@@ -147,6 +184,7 @@ class Session:
         arrays: dict[str, dict[str, np.ndarray]],
         metrics: dict[str, float],
         save: bool,
+        plan: samplers.Plan | None = None,
     ) -> None:
         """Record the clean pass, save the state if it is time, then commit; `eval` last, since a
         resume goes on from the epochs of the last view.
@@ -156,21 +194,23 @@ class Session:
             arrays["eval"] = training.record_epoch(self.model, self.data, self.run.recipe)
             metrics["train_accuracy"] = training.accuracy(arrays["eval"], self.data)
             metrics["record_seconds"] = time.perf_counter() - begun
-        on_test = training.record_epoch(self.model, self.test, self.run.recipe)
-        metrics["test_accuracy"] = training.accuracy(on_test, self.test)
+        if epoch % self.run.test_every == 0 or epoch == self.run.recipe.epochs:
+            on_test = training.record_epoch(self.model, self.test, self.run.recipe)
+            metrics["test_accuracy"] = training.accuracy(on_test, self.test)
         if save:
             state.save_checkpoint(self.log.folder, epoch, self.model, self.optimizer)
-        hashes = self.hashes(epoch)
+        hashes = self.hashes(epoch, plan)
         for view, values in arrays.items():
             self.log.write_epoch(epoch, values, metrics, hashes, view)
         if save:
             state.drop_checkpoints(self.log.folder, keep=epoch)
 
-    def hashes(self, epoch: int) -> dict[str, str]:
+    def hashes(self, epoch: int, plan: samplers.Plan | None) -> dict[str, str]:
         """What two equal epochs must agree in: draws, weights, buffers, moments."""
         moments = state.optimizer_tensors(self.optimizer)
+        order = plan.positions if plan else None
         return {
-            **audit.epoch_hashes(self.data.keys, self.run.seeds, self.run.recipe, epoch),
+            **audit.epoch_hashes(self.data.keys, self.run.seeds, self.run.recipe, epoch, order),
             "weights": state.digest(self.model.named_parameters()),
             "batch_norm": state.digest(models.batch_norms(self.model)),
             "optimizer": state.digest(moments.items()),
@@ -179,7 +219,9 @@ class Session:
     def check_resumed(self, epoch: int) -> None:
         """LetheError unless the loaded state is the one that the epoch was committed with."""
         record = read_commit(self.log.folder, self.run.views[0], epoch)
-        difference = first_difference(record["hashes"], self.hashes(epoch), "hashes")
+        difference = first_difference(
+            record["hashes"], self.hashes(epoch, self.plan(epoch)), "hashes"
+        )
         if difference:
             file = state.checkpoint_file(self.log.folder, epoch)
             raise LetheError(

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lethe.capture.finetune import capture_run
 from lethe.capture.plan import Run
+from lethe.capture.samplers import RANDOM
 from lethe.errors import LetheError
 from lethe.traces import compact, file_sha256, traces_folder
 
@@ -71,8 +72,12 @@ def pack_runs(runs: Sequence[Run], out: Path) -> list[Path]:
 
 
 def store_name(run: Run) -> str:
-    """The name under which the pages find the traces of a run; `+noise` marks planted labels."""
-    return f"{run.dataset}-{run.model}-{run.preset}{'+noise' if run.label_noise else ''}"
+    """The name under which the pages find the traces of a run; `+noise` marks planted labels, and
+    a sampler's traces carry its name.
+    """
+    sampler = "" if run.sampler == RANDOM else f"+{run.sampler}{'+given' * bool(run.constants)}"
+    noise = "+noise" if run.label_noise else ""
+    return f"{run.dataset}-{run.model}-{run.preset}{noise}{sampler}"
 
 
 def replace_if_equal(folders: Sequence[Path], store: Path, view: str) -> Path:

@@ -9,9 +9,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lethe import datasets
-from lethe.capture import models, streams
+from lethe.capture import models, samplers, streams
 from lethe.capture.recipes import Recipe, Setting, find_recipe
 from lethe.datasets.noise import read_noise
 from lethe.errors import LetheError
@@ -33,13 +34,22 @@ class Run:
     views: tuple[str, ...] = ("eval",)
     root: str = ""  # folder of the data set; empty = its usual place
     label_noise: str = ""  # labels changed on purpose, such as symmetric:0.05; empty = none
+    sampler: str = samplers.RANDOM  # how often an epoch visits which sample
+    test_every: int = 1  # epochs between passes over the test set; the last epoch has one
+    constants: str = ""  # CSV of sample_id,decay_constant for the sampler; empty = from the run
 
     def config(self) -> dict[str, object]:
         """Everything that defines the run, as it stands in the manifest.
 
-        Without label noise it has no such entry, so that runs from before the option keep their id.
+        What is at its default and came later has no entry, so that older runs keep their id.
         """
-        noise = {"label_noise": self.label_noise} if self.label_noise else {}
+        later = {"label_noise": self.label_noise} if self.label_noise else {}
+        if self.sampler != samplers.RANDOM:
+            later["sampler"] = self.sampler
+        if self.test_every != 1:
+            later["test_every"] = self.test_every
+        if self.constants:
+            later["constants"] = hashlib.sha256(Path(self.constants).read_bytes()).hexdigest()[:16]
         return {
             "dataset": self.dataset,
             "model": self.model,
@@ -50,7 +60,7 @@ class Run:
             "weights": self.weights,
             "limit": self.limit,
             "views": list(self.views),
-            **noise,
+            **later,
         }
 
     @property
@@ -84,6 +94,9 @@ def plan_run(
     views: Sequence[str] = ("eval",),
     root: str = "",
     label_noise: str = "",
+    sampler: str = samplers.RANDOM,
+    test_every: int = 1,
+    constants: str = "",
     held: dict[str, int] | None = None,
     **settings: Setting,
 ) -> Run:
@@ -99,7 +112,16 @@ def plan_run(
         check_view(view)
     if not views:
         raise LetheError("a run without a view records nothing: give eval, train or both")
+    if samplers.check_sampler(sampler, bool(constants)) != samplers.RANDOM and tuple(views) != (
+        "eval",
+    ):
+        raise LetheError(f"sampler {sampler!r} looks at the clean passes: its only view is eval")
+    if test_every < 1:
+        raise LetheError(f"test_every must be 1 epoch or more, not {test_every}")
+    if constants and not Path(constants).is_file():
+        raise LetheError(f"there is no file {constants} of decay constants")
     seeds = streams.Seeds.of_run(seed, **(held or {}))
     chosen = tuple(view for view in VIEWS if view in views)
     noise = ",".join(f"{kind}:{share:g}" for kind, share in read_noise(label_noise).items())
-    return Run(dataset, model, preset, recipe, seed, seeds, weights, limit, chosen, root, noise)
+    plan = (dataset, model, preset, recipe, seed, seeds, weights, limit, chosen, root, noise)
+    return Run(*plan, sampler, test_every, constants)

@@ -24,9 +24,11 @@ from lethe.capture.augment import augment, normalise
 from lethe.capture.models import features
 from lethe.capture.recipes import Recipe
 from lethe.capture.recorder import Recorder
+from lethe.capture.samplers import Plan
 from lethe.datasets.images import Images
 from lethe.errors import LetheError
 
+REPEAT = 1 << 20  # draws of the second visit to a sample in an epoch are those of epoch + REPEAT
 CLEAN_BATCH = 512  # at most; one size for a data set: kernels may round otherwise in another
 
 
@@ -101,29 +103,47 @@ def train_epoch(
     seeds: streams.Seeds,
     epoch: int,
     recorder: Recorder | None = None,
+    plan: Plan | None = None,
 ) -> float:
     """One epoch of fine-tuning (epochs count from 1); returns the mean training loss.
 
-    A `recorder` is given the training logits (the train view). Raises LetheError when the loss is
-    no longer finite.
+    A `recorder` is given the training logits (the train view). A sampler's `plan` says which
+    samples are visited; without one every sample is visited once. Raises LetheError when the loss
+    is no longer finite.
     """
     device = data.labels.device
-    order = torch.from_numpy(order_of(data, seeds, epoch)).to(device)
-    drawn = streams.uniforms(seeds.augment, "augment", epoch, data.keys, AUGMENT_DRAWS)
-    draws = torch.from_numpy(drawn).to(device)
-    parts = list(batches(order, recipe.batch_size))
+    plan = plan or every_sample_once(data, seeds, epoch)
+    parts = list(batches(torch.from_numpy(plan.positions).to(device), recipe.batch_size))
+    drawn = torch.from_numpy(augmentation_draws(data, seeds, epoch, plan)).to(device)
+    draws = drawn.split([len(part) for part in parts])
     total = torch.zeros((), device=device)
     model.train()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         # dropout layers draw from the global generator
         torch.manual_seed(streams.integer(seeds.dropout, "dropout", epoch))
-        for step, part in enumerate(parts, start=(epoch - 1) * len(parts)):
+        for number, part in enumerate(parts):
+            step = (epoch - 1) * len(parts) + number
             set_rate(optimizer, learning_rate(recipe, step, recipe.epochs * len(parts)))
-            loss, logits = train_step(model, optimizer, data, recipe, draws, part)
+            loss, logits = train_step(model, optimizer, data, recipe, draws[number], part)
             total += loss * len(part)
             if recorder:
                 recorder.record(part, logits, data.labels[part])
-    return check_finite(float(total) / len(data), recipe, epoch)
+    return check_finite(float(total) / len(plan.positions), recipe, epoch)
+
+
+def every_sample_once(data: Resident, seeds: streams.Seeds, epoch: int) -> Plan:
+    """The plan of an epoch without a sampler."""
+    order = order_of(data, seeds, epoch)
+    return Plan(order, np.zeros_like(order))
+
+
+def augmentation_draws(data: Resident, seeds: streams.Seeds, epoch: int, plan: Plan) -> np.ndarray:
+    """Draws float32[visits, 5] in the order of the visits; a second visit has draws of its own."""
+    rounds = [
+        streams.uniforms(seeds.augment, "augment", epoch + r * REPEAT, data.keys, AUGMENT_DRAWS)
+        for r in range(int(plan.repeats.max()) + 1)
+    ]
+    return np.stack(rounds)[plan.repeats, plan.positions]
 
 
 def set_rate(optimizer: Optimizer, rate: float) -> None:
@@ -150,8 +170,10 @@ def train_step(
     draws: Tensor,
     part: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """One step on the samples at positions `part`; returns mean loss and logits, detached."""
-    images = augment(normalise(data.images[part], recipe), draws[part], recipe)
+    """One step on the samples at positions `part` under `draws` [part, 5]; returns mean loss and
+    logits, detached.
+    """
+    images = augment(normalise(data.images[part], recipe), draws, recipe)
     with precision(part.device):
         logits = model(images.contiguous(memory_format=torch.channels_last))
     loss = F.cross_entropy(
