@@ -201,6 +201,7 @@ for name, results in headlines.items():
 #   else would matter.
 # - Want to know how it is measured, and when the measure fails? [Forgetting curves](forgetting_curves.ipynb), [time to
 #   forgetting](time_to_forgetting.ipynb) and [how agreement works](how_agreement_works.ipynb), each with sliders to play with.
+# - Only small networks? [Larger networks](larger_networks.ipynb) puts ResNet-18 and DeiT-Small beside them.
 # - Looking for wrong labels? [Ground truth](ground_truth.ipynb) tells which scores find them.
 # - Want to change something? Every page has parameters and a line that [runs it again](../book/run_it.md).
 # - Have images of your own? Three commands take a folder through [training, findings and book](../book/run_it.md).

@@ -53,6 +53,12 @@ OTHER = {
     "glyphs": {"split": "test", "typefaces": "5"},
     "ground_truth": {"bootstrap": "20", "beside": "", "shown": "6"},
     "how_agreement_works": {"traces_a": "cifar7-test_vit-quick", "simulated_images": "300"},
+    "larger_networks": {
+        "small_preset": "quick+noise",
+        "margin": "0.05",
+        "bootstrap": "20",
+        "null_draws": "2",
+    },
     "photographs": {"shown": "6", "bootstrap": "20"},
     "quickstart": {"model": "test_vit", "limit": "200", "epochs": "3"},
     "time_to_forgetting": {"dataset": "cifar7", "beside": "", "simulated_samples": "300"},
@@ -97,7 +103,7 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 
 def test_there_are_notebooks():
     others = {"quickstart", "traces", "glyphs", "photographs", "forgetting_curves"}
-    others |= {"time_to_forgetting", "how_agreement_works", "ground_truth"}
+    others |= {"time_to_forgetting", "how_agreement_works", "ground_truth", "larger_networks"}
     assert {FRONT} | others <= set(PAGES)
     assert len(FINDINGS) == 5
     assert set(OTHER) == set(PAGES), "every page needs an entry in OTHER"

@@ -14,6 +14,7 @@ import xarray as xr
 from IPython.display import HTML, Markdown, display
 
 from lethe.pages import book, charts, dataset_facts
+from lethe.pages.render import shown
 from lethe.traces import list_traces, open_traces
 
 ENDS = ("", "_other", "_beside", "_beside_other")
@@ -53,7 +54,7 @@ def chart(
         for key, words in parts.items()
         for end, head in heads.items()
     ]
-    told = "; ".join(f"{row['label']} {row['estimate']:.2f}" for row in rows)
+    told = "; ".join(f"{row['label']} {shown(row['estimate'], '.2f')}" for row in rows)
     description = f"{x_title}, with 95 % intervals: {told}. {more}".strip()
     charts.show(charts.interval_chart(rows, title=title, description=description, x_title=x_title))
 
