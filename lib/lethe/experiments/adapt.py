@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lethe.capture import models, streams, training
+from lethe.capture.audit import AUGMENT_DRAWS
 from lethe.capture.augment import augment, normalise
 from lethe.capture.recipes import Recipe
 
@@ -37,6 +38,12 @@ def part(data: training.Resident, rows: np.ndarray) -> training.Resident:
     """Some rows of a data set."""
     at = torch.from_numpy(np.asarray(rows)).to(data.labels.device)
     return training.Resident(data.images[at], data.labels[at], data.keys[rows], data.classes)
+
+
+def turned(data: training.Resident) -> training.Resident:
+    """The same images turned by 90 degrees."""
+    images = torch.rot90(data.images, 1, (2, 3))
+    return training.Resident(channels_last(images), data.labels, data.keys, data.classes)
 
 
 def by_class(labels: np.ndarray, each: int, skip: int = 0) -> np.ndarray:
@@ -70,6 +77,16 @@ def steps(
         images = augment(normalise(data.images[where], recipe), draws.to(where.device), recipe)
         total = recipe.epochs * len(parts)
         yield (epoch - 1) * len(parts) + number, total, where, channels_last(images)
+
+
+def augmented(
+    data: training.Resident, at: Tensor, recipe: Recipe, seeds: streams.Seeds, step: int
+) -> Tensor:
+    """Samples drawn with replacement at a step, augmented by draws of that step and place."""
+    places = np.arange(len(at), dtype=np.uint64)
+    draws = streams.uniforms(seeds.augment, "augment", step + (1 << 29), places, AUGMENT_DRAWS)
+    images = normalise(data.images[at], recipe)
+    return augment(images, torch.from_numpy(draws).to(images.device), recipe)
 
 
 def channels_last(images: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ def carry_out(task: Settings, place: Path) -> Outcome:
         "never_learned": float(1 - learned.mean()),
         "train_accuracy": float(correct[-1].mean()),
     }
-    return row, {"events": np.nan_to_num(events, nan=-1).astype(np.int8)}
+    return [row], {"events": np.nan_to_num(events, nan=-1).astype(np.int8)}
 
 
 def plan(task: Settings, place: Path) -> Run:

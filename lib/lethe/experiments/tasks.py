@@ -30,7 +30,7 @@ from lethe.traces import files
 
 STUDIES = {name: f"lethe.experiments.{name}" for name in ("sampling", "weighting", "rehearsal")}
 Settings = dict[str, Any]
-Outcome = tuple[dict[str, float], dict[str, np.ndarray]]  # numbers of a row; arrays by sample
+Outcome = tuple[list[dict[str, float]], dict[str, np.ndarray]]  # rows; arrays by sample
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,13 @@ def carry_out(study: str, task: Settings, place: Path) -> None:
     torch.set_num_threads(1)
     device = models.pick_device("auto")
     begun = time.perf_counter()
-    row, arrays = find_study(study).carry_out(task, place)
+    rows, arrays = find_study(study).carry_out(task, place)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     files.write_atomically(place / f"{task_id(task)}.npz", buffer.getvalue())
     about = environment.describe(device, 1)
     seconds = time.perf_counter() - begun
-    result = {"settings": task, "row": row, "seconds": seconds, "environment": about}
+    result = {"settings": task, "rows": rows, "seconds": seconds, "environment": about}
     files.write_json(place / f"{task_id(task)}.json", result)
 
 
@@ -130,7 +130,12 @@ def collect(study: Study, tasks: Iterable[Settings], out: Path) -> Path:
         raise LetheError(f"{len(missing)} tasks are not done, such as {describe(missing[0])}")
     done = [files.read_json(place / f"{task_id(task)}.json") for task in tasks]
     files.make_folder(results)
-    table = pd.DataFrame([{"task": task_id(t), **t, **d["row"]} for t, d in zip(tasks, done)])
+    lines = [
+        {"task": task_id(task), **task, **row}
+        for task, result in zip(tasks, done, strict=True)
+        for row in result["rows"]
+    ]
+    table = pd.DataFrame(lines)
     text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     files.write_atomically(results / f"{study.name}.csv", text.encode())
     files.write_atomically(results / f"{study.name}.npz", stacked(tasks, place))
