@@ -206,7 +206,7 @@ class Run:
         return adapt.scored(self.model, self.target, self.recipe)[0]
 
     def row(self, epoch: int, kept: np.ndarray | None = None) -> dict[str, float]:
-        """Accuracies on unseen letters of both tasks, damage in the pool, and what bins could do."""
+        """Accuracies on unseen letters of both tasks, damage in the pool, what bins could do."""
         kept = self.before.known if kept is None else kept
         damaged = self.before.known & ~kept
         loss, labels = self.before.loss, self.before.pool.labels.cpu().numpy()

@@ -1,0 +1,121 @@
+"""Arms against each other: pairs by seed and fronts, against scipy and plain loops."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from lethe.analysis import arms
+from lethe.errors import LetheError
+
+
+@pytest.fixture
+def table():
+    draw = np.random.default_rng(0)
+    rows = [
+        {"arm": arm, "seed": seed, "rate": rate, "epoch": epoch, "validation": draw.random(),
+         "target": draw.random(), "retained": draw.random()}
+        for arm in ("a", "b") for seed in range(6) for rate in (1, 2) for epoch in (1, 2, 3)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def one(table):
+    return table[(table["rate"] == 1) & (table["epoch"] == 3)]
+
+
+def test_a_paired_difference_is_scipys(table):
+    rows = one(table)
+    found = arms.paired(rows, "target", "a", "b")
+    a, b = (rows[rows.arm == arm].sort_values("seed")["target"] for arm in "ab")
+    wanted = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+    assert found.n_seeds == 6
+    turned = arms.paired(rows, "target", "b", "a")
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_pairs_do_not_depend_on_row_order_and_leave_out_lonely_seeds(table):
+    rows = one(table)
+    mixed = rows.sample(frac=1, random_state=1)
+    assert arms.paired(mixed, "target", "a", "b") == arms.paired(rows, "target", "a", "b")
+    lacking = rows[~((rows.arm == "a") & (rows.seed == 2))]
+    assert arms.paired(lacking, "target", "a", "b").n_seeds == 5
+
+
+def test_one_seed_has_no_interval(table):
+    rows = one(table)
+    found = arms.paired(rows[rows.seed == 0], "target", "a", "b")
+    assert np.isfinite(found.estimate)
+    assert np.isnan(found.low)
+    assert not found.can_judge
+    assert np.isnan(arms.mean_interval(np.array([np.nan])).estimate)
+
+
+def test_wrong_arms_metrics_and_several_rows_are_named(table):
+    with pytest.raises(LetheError, match="no arm 'aa'"):
+        arms.paired(one(table), "target", "aa", "b")
+    with pytest.raises(LetheError, match="no column 'targt'.*target"):
+        arms.paired(one(table), "targt", "a", "b")
+    with pytest.raises(LetheError, match="several rows a seed"):
+        arms.paired(table, "target", "a", "b")
+
+
+def test_the_setting_with_the_best_validation_is_chosen_for_each_arm(table):
+    chosen = arms.choose(table, "validation", ["rate", "epoch"])
+    for arm, rows in table.groupby("arm"):
+        means = {key: part["validation"].mean() for key, part in rows.groupby(["rate", "epoch"])}
+        rate, epoch = max(means, key=means.get)
+        kept = chosen[chosen.arm == arm]
+        assert set(zip(kept.rate, kept.epoch)) == {(rate, epoch)}
+        assert len(kept) == 6
+
+
+points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12)
+
+
+@given(points)
+def test_a_front_is_what_nothing_dominates(pairs):
+    x, y = np.array(pairs).T
+    slow = [
+        not any(
+            a >= x[i] and b >= y[i] and (a > x[i] or b > y[i]) for a, b in zip(x, y, strict=True)
+        )
+        for i in range(len(x))
+    ]
+    assert list(arms.on_front(x, y)) == slow
+    assert arms.on_front(x, y).any()
+
+
+def test_what_is_kept_at_a_target(table):
+    found = arms.kept_at(table, "a", 0.5)
+    for seed, value in found.items():
+        rows = table[(table.arm == "a") & (table.seed == seed) & (table.target >= 0.5)]
+        assert value == rows.retained.max() if len(rows) else np.isnan(value)
+    assert arms.kept_at(table, "a", 2.0).isna().all()
+    assert arms.matched(table, "a", "b", 2.0).n_seeds == 0
+    gap = arms.kept_at(table, "a", 0.5) - arms.kept_at(table, "b", 0.5)
+    assert arms.matched(table, "a", "b", 0.5).estimate == pytest.approx(np.nanmean(gap))
+
+
+def test_a_table_that_was_changed_is_refused(tmp_path):
+    text = "task,arm,seed,target\nx,a,0,0.5\n"
+    (tmp_path / "study.csv").write_text(text)
+    import hashlib
+
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    (tmp_path / "study.json").write_text(json.dumps({"table_sha256": digest, "tasks": 1}))
+    assert arms.read_study("study", tmp_path).attrs["tasks"] == 1
+    np.savez(tmp_path / "study.npz", **{"events/x": np.arange(3)})
+    assert arms.read_arrays("study", "events", ["x"], tmp_path).tolist() == [[0, 1, 2]]
+    with pytest.raises(LetheError, match="no 'events' of task y"):
+        arms.read_arrays("study", "events", ["y"], tmp_path)
+    with pytest.raises(LetheError, match="no results of 'stud'.*study"):
+        arms.read_study("stud", tmp_path)
+    (tmp_path / "study.csv").write_text(text.replace("0.5", "0.6"))
+    with pytest.raises(LetheError, match="collect the study again"):
+        arms.read_study("study", tmp_path)
