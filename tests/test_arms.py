@@ -59,7 +59,7 @@ def test_one_seed_has_no_interval(table):
 def test_wrong_arms_metrics_and_several_rows_are_named(table):
     with pytest.raises(LetheError, match="no arm 'aa'"):
         arms.paired(one(table), "target", "aa", "b")
-    with pytest.raises(LetheError, match="no column 'targt'.*target"):
+    with pytest.raises(LetheError, match=r"no column 'targt'.*target"):
         arms.paired(one(table), "targt", "a", "b")
     with pytest.raises(LetheError, match="several rows a seed"):
         arms.paired(table, "target", "a", "b")
@@ -114,7 +114,7 @@ def test_a_table_that_was_changed_is_refused(tmp_path):
     assert arms.read_arrays("study", "events", ["x"], tmp_path).tolist() == [[0, 1, 2]]
     with pytest.raises(LetheError, match="no 'events' of task y"):
         arms.read_arrays("study", "events", ["y"], tmp_path)
-    with pytest.raises(LetheError, match="no results of 'stud'.*study"):
+    with pytest.raises(LetheError, match=r"no results of 'stud'.*study"):
         arms.read_study("stud", tmp_path)
     (tmp_path / "study.csv").write_text(text.replace("0.5", "0.6"))
     with pytest.raises(LetheError, match="collect the study again"):
