@@ -5,6 +5,7 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -161,6 +162,22 @@ def test_the_footer_names_store_hash_parameters_and_commit(page, tmp_path, monke
         "preset quick",
         "2 seeds",
         "cpu at commit c0ffee",
+    ):
+        assert words in html
+
+
+def test_the_footer_names_a_study_with_its_tasks_and_every_commit(page):
+    table = pd.DataFrame({"model": ["vit", "resnet", "vit"], "seed": [0, 0, 1]})
+    ran_on = [{"device": "cpu", "commit": "c0ffee"}, {"device": "cpu", "commit": "beef"}]
+    table.attrs.update(study="spacing", tasks=3, core_hours=0.5, environments=ran_on)
+    table.attrs["table_sha256"] = "ba7816bf8f01cfea" * 4
+    assert book.use_study(page, table) is table
+    assert len(page.stores[0]["sha256"]) == 64
+    html = provenance.footer(page.name, page.parameters, page.stores, provenance.facts(1.0))
+    for words in (
+        "results spacing.csv",
+        "resnet, vit, 3 tasks in 0.5 core hours, 2 seeds",
+        "run on cpu at commit beef, c0ffee, sha256 ba7816bf8f01cfea<",
     ):
         assert words in html
 

@@ -1,8 +1,9 @@
 """Results of a page: numbers with interval, null and ceiling, and verdicts computed from them.
 
-A page calls `start`, then `use` for each trace store, `record` for each number, `verdict` once or
-more, and `finish`. Rules for verdicts (book, "How to read the numbers"): the limit and the margin
-are named before the number is seen; fewer than 6 seeds, or no interval, give "cannot tell".
+A page calls `start`, then `use` for each trace store and `use_study` for each table of a study,
+`record` for each number, `verdict` once or more, and `finish`. Rules for verdicts (book, "How to
+read the numbers"): the limit and the margin are named before the number is seen; fewer than 6
+seeds, or no interval, give "cannot tell".
 """
 
 import json
@@ -76,6 +77,12 @@ def use(page: Page, traces: Any) -> Any:
     """Note the trace store behind `traces` (from `lethe.traces.open_traces`) and return it."""
     page.stores.append(provenance.of_store(traces))
     return traces
+
+
+def use_study(page: Page, table: Any) -> Any:
+    """Note the study behind `table` (from `lethe.analysis.arms.read_study`) and return it."""
+    page.stores.append(provenance.of_study(table))
+    return table
 
 
 def record(

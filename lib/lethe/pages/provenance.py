@@ -1,4 +1,4 @@
-"""Where a page's numbers come from: commit, parameters, trace stores, seeds, versions, run time."""
+"""Where a page's numbers come from: commit, parameters, trace stores, studies, versions, time."""
 
 import hashlib
 import json
@@ -30,6 +30,25 @@ def of_store(traces: Any) -> dict[str, Any]:
         "seeds": traces.sizes.get("seed", 0),
         "device": _each(ran_on, "device"),
         "captured_at": _each(ran_on, "commit"),
+    }
+
+
+def of_study(table: Any) -> dict[str, Any]:
+    """Return what `of_store` does, of a study's table, and its number of tasks and core hours."""
+    attrs = table.attrs
+    ran_on = attrs.get("environments", [])
+    models = sorted(set(table["model"])) if "model" in table else []
+    return {
+        "name": f"{attrs['study']}.csv",
+        "sha256": attrs["table_sha256"],
+        "preset": "study",
+        "model": ", ".join(models) or "unknown",
+        "view": "clean",
+        "seeds": table["seed"].nunique() if "seed" in table else 0,
+        "device": _each(ran_on, "device"),
+        "captured_at": _each(ran_on, "commit"),
+        "tasks": attrs["tasks"],
+        "core_hours": attrs["core_hours"],
     }
 
 
@@ -82,11 +101,8 @@ def footer(
     rows = {"page": name, "commit": facts["commit"]}
     rows["parameters"] = ", ".join(f"{key} = {value}" for key, value in parameters.items())
     for store in stores:
-        rows[f"traces {store['name']}"] = (
-            f"{store['model']}, preset {store['preset']}, view {store['view']}, {store['seeds']} "
-            f"seeds, captured on {store['device']} at commit {store['captured_at']}, "
-            f"sha256 {store['sha256'][:16]}"
-        )
+        kind = "results" if "tasks" in store else "traces"
+        rows[f"{kind} {store['name']}"] = _source(store)
     rows["versions"] = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
     rows["run time"] = f"{facts['seconds']:.1f} s"
     rows["run it again"] = f"lethe rerun {name}"
@@ -98,3 +114,13 @@ def footer(
         '<details class="lethe-provenance"><summary>Where these numbers come from</summary>'
         f"<table><tbody>{cells}</tbody></table></details>"
     )
+
+
+def _source(store: dict[str, Any]) -> str:
+    """A trace store or a study in a line of the footer."""
+    what = f"{store['model']}, preset {store['preset']}, view {store['view']}"
+    if "tasks" in store:
+        what = f"{store['model']}, {store['tasks']} tasks in {store['core_hours']:g} core hours"
+    made = "run" if "tasks" in store else "captured"
+    where = f"{made} on {store['device']} at commit {store['captured_at']}"
+    return f"{what}, {store['seeds']} seeds, {where}, sha256 {store['sha256'][:16]}"
