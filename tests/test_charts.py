@@ -40,6 +40,13 @@ def every_chart() -> dict[str, alt.TopLevelMixin]:
             RNG.random((2, 3)), rows="ab", columns="abc", scale_title="s", **WORDS
         ),
         "lines": charts.lines(frame, "epoch", "y", band=("low", "high"), **WORDS),
+        "fronts": charts.fronts(
+            pd.DataFrame({"arm": ["a", "a"], "x": [0.1, 0.2], "y": [0.2, 0.1]}),
+            "x",
+            "y",
+            **axes,
+            **WORDS,
+        ),
         "scatter": charts.scatter(RNG.random(99), RNG.random(99), **axes, **WORDS),
         "bars": charts.bars(["a", "b"], [0.1, 0.2], x_title="x", **WORDS),
         "picker": charts.life_picker({"net": correct[None]}, uris, list("abcdef"), **WORDS),

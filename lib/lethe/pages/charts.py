@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
+from lethe.pages.fronts import fronts
 from lethe.pages.gallery import data_uri, image_grid
 from lethe.pages.intervals import interval_chart
 from lethe.pages.picker import life_picker
@@ -18,7 +19,7 @@ from lethe.pages.rasters import raster
 from lethe.pages.render import COLORS, INK, finished, limited
 from lethe.pages.sliders import sliders
 
-__all__ = ["bars", "data_uri", "heatmap", "histogram", "image_grid", "interval_chart"]
+__all__ = ["bars", "data_uri", "fronts", "heatmap", "histogram", "image_grid", "interval_chart"]
 __all__ += ["life_picker", "lines", "raster", "scatter", "show", "sliders"]
 
 
