@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lethe.capture.epoch_sampler import EpochSampler
     from lethe.capture.finetune import capture_run
     from lethe.capture.many import capture_many, pack_runs
     from lethe.capture.own_loop import TraceRecorder
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS",
+    "EpochSampler",
     "Recipe",
     "Recorder",
     "Run",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 HOMES = {
+    "epoch_sampler": ("EpochSampler",),
     "finetune": ("capture_run",),
     "many": ("capture_many", "pack_runs"),
     "own_loop": ("TraceRecorder",),
