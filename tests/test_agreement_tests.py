@@ -12,6 +12,7 @@ from statsmodels.stats.anova import anova_lm
 from statsmodels.stats.weightstats import DescrStatsW
 
 from lethe.analysis import agreement
+from lethe.analysis.arms import mean_interval
 from lethe.errors import LetheError
 
 
@@ -106,6 +107,14 @@ def test_tost_is_statsmodels(rng, margin):
     assert ours.p_value == pytest.approx(p)
     assert (ours.p_lower, ours.p_upper) == pytest.approx((lower[1], upper[1]))
     assert ours.equivalent == (p < 0.05)
+
+
+def test_the_p_of_equivalence_is_never_0_and_1_without_an_interval():
+    sure = mean_interval(np.array([1.0, 1.0 + 1e-9, 1.0 - 1e-9]))
+    assert 0 < agreement.equivalence_p(sure, 2.0) < 1e-10
+    assert agreement.equivalence_p(sure, 0.5) > 0.99
+    assert agreement.equivalence_p(mean_interval(np.ones(4)), 2.0) == 1
+    assert agreement.equivalence_p(mean_interval(np.ones(1)), 2.0) == 1
 
 
 def test_tost_refuses_what_it_cannot_test():

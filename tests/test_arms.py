@@ -56,6 +56,29 @@ def test_one_seed_has_no_interval(table):
     assert np.isnan(arms.mean_interval(np.array([np.nan])).estimate)
 
 
+def test_gaps_are_the_differences_that_are_averaged(table):
+    rows = one(table)
+    found = arms.gaps(rows, "target", "a", "b")
+    assert list(found.index) == list(range(6))
+    assert arms.paired(rows, "target", "a", "b").estimate == pytest.approx(found.mean())
+
+
+def test_rows_are_chosen_by_their_settings(table):
+    assert arms.only(table, rate=1, epoch=3).equals(one(table))
+    assert arms.only(table, arm="a").attrs == table.attrs
+    with pytest.raises(LetheError, match=r"no rows with arm 'aa': did you mean 'a'"):
+        arms.only(table, rate=1, arm="aa")
+
+
+def test_the_band_of_seeds_holds_differences_that_are_due_to_seeds_alone():
+    draws = np.random.default_rng(1).normal(size=(2, 4000, 10))
+    bands = np.array([arms.seed_band(values) for values in draws[0]])
+    assert bands[:, 0] == pytest.approx(-bands[:, 1])
+    differences = draws[0].mean(1) - draws[1].mean(1)
+    assert np.mean(np.abs(differences) < bands[:, 1].mean()) == pytest.approx(0.95, abs=0.02)
+    assert np.isnan(arms.seed_band(np.ones(1))).all()
+
+
 def test_wrong_arms_metrics_and_several_rows_are_named(table):
     with pytest.raises(LetheError, match="no arm 'aa'"):
         arms.paired(one(table), "target", "aa", "b")

@@ -59,6 +59,34 @@ def test_rules_at_limit_0_1_and_margin_0_05(page, low, high, above, below, withi
     assert book.within(page, "x", 0.1, 0.05).word == within
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "not_above", "not_below"),
+    [
+        (-0.2, 0.9, "upheld", "upheld"),
+        (-0.2, 1.1, "cannot tell", "upheld"),
+        (0.1, 0.9, "not upheld", "upheld"),
+        (0.1, 1.1, "not upheld", "upheld"),
+        (-1.1, -0.1, "upheld", "not upheld"),
+        (-1.1, 0.1, "upheld", "cannot tell"),
+        (-1.1, 1.1, "cannot tell", "cannot tell"),
+    ],
+)
+def test_no_gain_is_said_up_to_a_margin_of_1(page, low, high, not_above, not_below):
+    book.record(page, "x", (low + high) / 2, low, high, n_seeds=10)
+    assert book.not_above(page, "x", 0, 1).word == not_above
+    assert book.not_below(page, "x", 0, 1).word == not_below
+
+
+def test_no_gain_gives_its_reason(page):
+    book.record(page, "gain", 0.5, 0.1, 0.9, n_seeds=10)
+    book.record(page, "few", 0.5, 0.1, 0.9, n_seeds=5)
+    assert book.not_above(page, "gain", 0, 1).reason.endswith("from 10 seeds, lies above 0")
+    assert book.not_below(page, "gain", 0, 1).reason.endswith(
+        "does not lie below 0 and ends short of -1"
+    )
+    assert book.not_above(page, "few", 0, 1).reason.endswith("5 seeds, fewer than 6")
+
+
 @pytest.mark.parametrize("seeds", [None, 0, 1, 5])
 def test_fewer_than_six_seeds_never_give_a_verdict(page, seeds):
     book.record(page, "x", 0.5, 0.4, 0.6, n_seeds=seeds)

@@ -59,6 +59,18 @@ def read_arrays(
         return np.stack([stored[f"{array}/{task}"] for task in tasks])
 
 
+def only(table: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+    """The rows whose settings are as wanted; LetheError for a value that no row has."""
+    for name, value in wanted.items():
+        known = table[name].unique().tolist()
+        if value not in known:
+            raise LetheError(
+                f"no rows with {name} {value!r}: {nearest(str(value), map(str, known))}"
+            )
+        table = table[table[name] == value]
+    return table
+
+
 def by_seed(table: pd.DataFrame, metric: str, arm: str) -> pd.Series:
     """A metric of an arm by seed, one row a seed; LetheError for another number of rows."""
     if metric not in table:
@@ -85,12 +97,34 @@ def mean_interval(values: np.ndarray, level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half, error, n, n, "student over seeds", level)
 
 
+def gaps(table: pd.DataFrame, metric: str, arm: str, base: str) -> pd.Series:
+    """An arm's metric minus that of `base`, by seed; NaN for seeds that one lacks.
+
+    LetheError as `by_seed`.
+    """
+    return by_seed(table, metric, arm) - by_seed(table, metric, base)
+
+
 def paired(table: pd.DataFrame, metric: str, arm: str, base: str) -> Interval:
     """Mean over seeds of an arm's metric minus that of `base`; seeds that one lacks are left out.
 
     LetheError as `by_seed`.
     """
-    return mean_interval((by_seed(table, metric, arm) - by_seed(table, metric, base)).to_numpy())
+    return mean_interval(gaps(table, metric, arm, base).to_numpy())
+
+
+def seed_band(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Where the difference of two means lies when nothing but the seeds differs: a band around 0.
+
+    For two sets of as many independent runs as there are values, of their spread; NaN for fewer
+    than 2.
+    """
+    values = np.asarray(values, float)
+    n = len(values)
+    if n < 2:
+        return np.nan, np.nan
+    half = student.ppf((1 + level) / 2, 2 * n - 2) * values.std(ddof=1) * np.sqrt(2 / n)
+    return -half, half
 
 
 def choose(table: pd.DataFrame, by: str, settings: Sequence[str]) -> pd.DataFrame:

@@ -38,7 +38,7 @@ class Study:
     """A named list of tasks and the function that carries one out."""
 
     name: str
-    tasks: Callable[[bool], list[Settings]]  # quick or not
+    tasks: Callable[..., list[Settings]]  # quick: a few small ones; large: ResNet-18, DeiT-Small
     carry_out: Callable[[Settings, Path], Outcome]
 
 
@@ -125,22 +125,34 @@ def collect(study: Study, tasks: Iterable[Settings], out: Path) -> Path:
     LetheError if a task is not done.
     """
     tasks, place, results = list(tasks), out / study.name, data_folder() / "results"
-    missing = [task for task in tasks if not (place / f"{task_id(task)}.json").is_file()]
-    if missing:
-        raise LetheError(f"{len(missing)} tasks are not done, such as {describe(missing[0])}")
-    done = [files.read_json(place / f"{task_id(task)}.json") for task in tasks]
+    done = read_done(study, tasks, out)
     files.make_folder(results)
-    lines = [
-        {"task": task_id(task), **task, **row}
-        for task, result in zip(tasks, done, strict=True)
-        for row in result["rows"]
-    ]
-    table = pd.DataFrame(lines)
+    table = rows_of(tasks, done)
     text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     files.write_atomically(results / f"{study.name}.csv", text.encode())
     files.write_atomically(results / f"{study.name}.npz", stacked(tasks, place))
     files.write_json(results / f"{study.name}.json", manifest(study, done, text))
     return results / f"{study.name}.csv"
+
+
+def read_done(study: Study, tasks: Sequence[Settings], out: Path) -> list[dict[str, Any]]:
+    """What every task left; LetheError if one is not done."""
+    place = out / study.name
+    missing = [task for task in tasks if not (place / f"{task_id(task)}.json").is_file()]
+    if missing:
+        raise LetheError(f"{len(missing)} tasks are not done, such as {describe(missing[0])}")
+    return [files.read_json(place / f"{task_id(task)}.json") for task in tasks]
+
+
+def rows_of(tasks: Sequence[Settings], done: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The rows of tasks, from what `read_done` returned for them, with their settings."""
+    return pd.DataFrame(
+        [
+            {"task": task_id(task), **task, **row}
+            for task, result in zip(tasks, done, strict=True)
+            for row in result["rows"]
+        ]
+    )
 
 
 def stacked(tasks: Sequence[Settings], place: Path) -> bytes:

@@ -148,6 +148,24 @@ def within(page: Page, key: str, limit: float, margin: float) -> Check:
     return _judge(result, inside, outside, rule)
 
 
+def not_above(page: Page, key: str, limit: float, margin: float) -> Check:
+    """Whether a number is no higher than `limit`, or by less than `margin`.
+
+    Not upheld if the interval lies above `limit`, by however little; upheld if it does not and ends
+    below `limit` + `margin`.
+    """
+    result = _result(page, key)
+    low, high = _interval(result)
+    return _excluded(result, low > limit, high < limit + margin, ("above", limit, limit + margin))
+
+
+def not_below(page: Page, key: str, limit: float, margin: float) -> Check:
+    """Whether a number is no lower than `limit`, or by less than `margin`: `not_above` mirrored."""
+    result = _result(page, key)
+    low, high = _interval(result)
+    return _excluded(result, high < limit, low > limit - margin, ("below", limit, limit - margin))
+
+
 def verdict(page: Page, claim: str, *checks: Check) -> str:
     """Display the verdict on `claim` and return "upheld", "not upheld" or "cannot tell".
 
@@ -217,6 +235,21 @@ def words(value: float | Sequence[float] | None, fmt: str = ".2f") -> str:
 
 
 def _judge(result: Result, holds: bool, fails: bool, rule: str) -> Check:
+    told = {UPHELD: "lies", NOT_UPHELD: "does not lie", CANNOT_TELL: "does not clearly lie"}
+    return _told(result, holds, fails, {word: f"{said} {rule}" for word, said in told.items()})
+
+
+def _excluded(result: Result, beyond: bool, short: bool, side: tuple[str, float, float]) -> Check:
+    """A check that a number is not on one side of a limit, up to where the margin ends."""
+    way, limit, end = side[0], *(_limit(number, result) for number in side[1:])
+    told = {UPHELD: f"does not lie {way} {limit} and ends short of {end}"}
+    told |= {NOT_UPHELD: f"lies {way} {limit}"}
+    told |= {CANNOT_TELL: f"neither lies {way} {limit} nor ends short of {end}"}
+    return _told(result, short and not beyond, beyond, told)
+
+
+def _told(result: Result, holds: bool, fails: bool, told: dict[str, str]) -> Check:
+    """The outcome in words, or why there is none."""
     seeds = result.n_seeds
     if seeds is None:
         return Check(CANNOT_TELL, f"for {result} the number of seeds is not recorded")
@@ -225,8 +258,7 @@ def _judge(result: Result, holds: bool, fails: bool, rule: str) -> Check:
     if math.isnan(result.value) or any(math.isnan(bound) for bound in _interval(result)):
         return Check(CANNOT_TELL, f"{result} has no interval")
     word = UPHELD if holds else NOT_UPHELD if fails else CANNOT_TELL
-    relation = {UPHELD: "lies", NOT_UPHELD: "does not lie", CANNOT_TELL: "does not clearly lie"}
-    return Check(word, f"{result}, from {seeds} seeds, {relation[word]} {rule}")
+    return Check(word, f"{result}, from {seeds} seeds, {told[word]}")
 
 
 def _limit(number: float, result: Result) -> str:

@@ -8,6 +8,7 @@ from lethe.analysis.agreement.averaging import averaged_gap, icc_interval, jackk
 from lethe.analysis.agreement.equivalence import (
     Equivalence,
     benjamini_hochberg,
+    equivalence_p,
     p_value,
     tost_equivalence,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "chance_corrected",
     "class_means",
     "cross_seed",
+    "equivalence_p",
     "gap_parts",
     "icc",
     "icc_interval",

@@ -72,3 +72,11 @@ def p_value(interval: Interval) -> float:
         return 1.0
     tail = student.sf(abs(interval.estimate) / interval.se, interval.n_seeds - 1)
     return float(np.clip(2 * tail, 1e-300, 1.0))
+
+
+def equivalence_p(interval: Interval, margin: float) -> float:
+    """p of `tost_equivalence` for an estimate; never 0, and 1 without an se."""
+    if not (np.isfinite(interval.se) and interval.se > 0 and interval.n_seeds > 1):
+        return 1.0
+    test = tost_equivalence(interval.estimate, interval.se, interval.n_seeds, margin)
+    return float(np.clip(test.p_value, 1e-300, 1.0))
