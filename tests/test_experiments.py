@@ -19,8 +19,8 @@ from lethe.experiments import adapt, prior, rehearsal, sampling, tasks, weightin
 @pytest.mark.parametrize("name", tasks.STUDIES)
 def test_every_study_declares_different_tasks_with_paired_seeds(name):
     study = tasks.find_study(name)
-    for quick in (True, False):
-        every = study.tasks(quick)
+    for size in ({"quick": True}, {}, {"large": True}):
+        every = study.tasks(**size)
         ids = [tasks.task_id(task) for task in every]
         assert len(set(ids)) == len(ids)
         seeds = pd.DataFrame(every).groupby("arm")["seed"].unique()
@@ -100,7 +100,9 @@ def small(tmp_path_factory):
     patch.setattr(rehearsal, "PRIOR_EACH", 4)
     few = adapt.part(prior.resident("pretrain"), np.arange(0, 17_282, 40))
     whole = prior.resident
-    patch.setattr(prior, "resident", lambda split: few if split == "pretrain" else whole(split))
+    patch.setattr(
+        prior, "resident", lambda split, px=32: few if split == "pretrain" else whole(split, px)
+    )
     torch.set_num_threads(1)
     yield tmp_path_factory.mktemp("study")
     patch.undo()

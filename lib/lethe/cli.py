@@ -183,6 +183,9 @@ def experiment(
         list[str] | None, typer.Option(help="Only tasks with key=value; may be repeated.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few small tasks, minutes.")] = False,
+    large: Annotated[
+        bool, typer.Option("--large", help="ResNet-18 and DeiT-Small at 64 px, for a GPU.")
+    ] = False,
     jobs: Annotated[int, typer.Option(help="Tasks at a time.")] = 1,
     out: Path = Path("runs/experiments"),
     collect: Annotated[
@@ -194,7 +197,7 @@ def experiment(
     from lethe.experiments import tasks
 
     found = tasks.find_study(study)
-    wanted = tasks.chosen(found.tasks(quick), parse_pairs(only or []))
+    wanted = tasks.chosen(found.tasks(quick, large), parse_pairs(only or []))
     if dry_run:
         show("\n".join(tasks.describe(task) for task in wanted))
         return

@@ -28,9 +28,9 @@ SHARED = streams.Seeds.of_run(PRIOR_SEED)
 
 
 @cache
-def resident(split: str) -> training.Resident:
+def resident(split: str, pixels: int = 32) -> training.Resident:
     """A split of the glyphs on the device, once a process."""
-    return training.Resident.of(load_split("glyphs", split, 32, ""), models.pick_device("auto"))
+    return training.Resident.of(load_split("glyphs", split, pixels, ""), models.pick_device("auto"))
 
 
 def build(name: str, classes: int, recipe: Recipe, weights: str, seed: int = 0) -> nn.Module:
@@ -48,22 +48,24 @@ def kept(file: Path, model: nn.Module, make: object) -> nn.Module:
     return model.eval()
 
 
-def letters(name: str, place: Path) -> nn.Module:
+def letters(name: str, place: Path, preset: str = "quick") -> nn.Module:
     """The pretrained network with a head for its pretraining task."""
-    recipe, data = find_recipe("quick", name), resident("pretrain")
+    recipe = find_recipe(preset, name)
+    data = resident("pretrain", recipe.pixels)
     weights = str(models.weights_file(name, recipe.pixels, "glyphs"))
     model = build(name, data.classes, recipe, weights, PRIOR_SEED)
     longer = replace(recipe, warmup_epochs=20)
     return kept(
-        place / f"letters-{name}.safetensors",
+        place / f"letters-{name}-{preset}.safetensors",
         model,
         lambda net: training.warm_up_head(net, data, longer, SHARED),
     )
 
 
-def latin(name: str, place: Path, rows: np.ndarray) -> nn.Module:
+def latin(name: str, place: Path, rows: np.ndarray, preset: str = "quick") -> nn.Module:
     """The pretrained network fine-tuned on these rows of the Latin training letters."""
-    recipe, data = find_recipe("quick", name, epochs=LATIN_EPOCHS), resident("train")
+    recipe = find_recipe(preset, name, epochs=LATIN_EPOCHS)
+    data = resident("train", recipe.pixels)
     weights = str(models.weights_file(name, recipe.pixels, "glyphs"))
     model = build(name, data.classes, recipe, weights, PRIOR_SEED)
     chosen = adapt.part(data, rows)
@@ -74,4 +76,4 @@ def latin(name: str, place: Path, rows: np.ndarray) -> nn.Module:
         for epoch in range(1, recipe.epochs + 1):
             training.train_epoch(net, optimizer, chosen, recipe, SHARED, epoch)
 
-    return kept(place / f"latin-{name}.safetensors", model, fine_tune)
+    return kept(place / f"latin-{name}-{preset}.safetensors", model, fine_tune)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,9 @@ ARMS += ("oracle", "charged")
 TRACKED = ("loss bins", "class bins", "both", "shuffled")  # arms whose rates follow the damage
 # rehearsed samples per target sample; also the weight of their loss
 RATIOS = {"test_resnet": (0.125, 0.5), "test_vit": (0.5,)}
+LARGE_RATIOS = {"resnet18": (0.125, 0.5), "deit_small_patch16_224": (0.125, 0.5)}
 LEARNING_RATES = {"test_resnet": 0.03, "test_vit": 0.75e-3}
+LEARNING_RATES |= {"resnet18": 0.01, "deit_small_patch16_224": 5e-4}
 SEEDS, EPOCHS = 6, 6
 EACH, PRIOR_EACH, JUDGE = 20, 50, 16  # typefaces: target, prior, unseen
 LOSS_BINS, FEW_BINS = 10, 3  # alone, and in combination with the class
@@ -40,11 +43,14 @@ UPDATE = 5  # steps between updates of the rates, and between looks of the oracl
 LOOK_COST = 1 / 3  # of a sample looked at, in samples trained on
 
 
-def tasks(quick: bool = False) -> list[Settings]:
-    """The runs of the study; quick: one network, one ratio, two seeds."""
-    ratios = {"test_resnet": (0.5,)} if quick else RATIOS
+def tasks(quick: bool = False, large: bool = False) -> list[Settings]:
+    """The runs of the study; quick: one network, one ratio, two seeds; large: the same arms with
+    the networks of the preset `book`.
+    """
+    ratios = {"test_resnet": (0.5,)} if quick else LARGE_RATIOS if large else RATIOS
+    more = {"preset": "book"} if large else {}
     return [
-        {"model": model, "arm": arm, "ratio": ratio, "seed": seed, "epochs": EPOCHS}
+        {"model": model, "arm": arm, "ratio": ratio, "seed": seed, "epochs": EPOCHS, **more}
         for seed in range(2 if quick else SEEDS)
         for model in ratios
         for arm in ARMS
@@ -55,22 +61,23 @@ def tasks(quick: bool = False) -> list[Settings]:
 class Prior:
     """The prior samples, what the prior network made of them, and the two test sets."""
 
-    def __init__(self, model: str, place: Path) -> None:
+    def __init__(self, model: str, place: Path, preset: str = "quick") -> None:
         """Train the prior network once; score its pool."""
-        train, test = prior.resident("train"), prior.resident("test")
+        self.recipe = find_recipe(preset, model, learning_rate=LEARNING_RATES[model])
+        pixels = self.recipe.pixels
+        train, test = prior.resident("train", pixels), prior.resident("test", pixels)
         labels = train.labels.cpu().numpy()
         rows = adapt.by_class(labels, PRIOR_EACH, skip=EACH)
-        self.network = prior.latin(model, place, rows)
+        self.network = prior.latin(model, place, rows, preset)
         self.pool = adapt.part(train, rows)
         self.target = adapt.turned(adapt.part(train, adapt.by_class(labels, EACH)))
         self.test = adapt.part(test, adapt.by_class(test.labels.cpu().numpy(), JUDGE))
-        self.recipe = find_recipe("quick", model, learning_rate=LEARNING_RATES[model])
         self.known, self.loss = adapt.scored(self.network, self.pool, self.recipe)
 
 
 def carry_out(task: Settings, place: Path) -> Outcome:
     """One run: a row an epoch, and by sample of both tasks its forgetting events."""
-    before = Prior(task["model"], place)
+    before = Prior(task["model"], place, task.get("preset", "quick"))
     run = Run(task, before)
     rows, right, kept = [run.row(0)], [run.correct()], [before.known]
     rows[0]["damage_rehearsed"] = run.apparent_damage()
@@ -90,12 +97,7 @@ class Run:
     def __init__(self, task: Settings, before: Prior) -> None:
         """Copy the prior network, head included; cut its pool into the arm's bins."""
         self.arm, self.before, self.target = task["arm"], before, before.target
-        self.recipe = find_recipe(
-            "quick",
-            task["model"],
-            learning_rate=LEARNING_RATES[task["model"]],
-            epochs=task["epochs"],
-        )
+        self.recipe = replace(before.recipe, epochs=task["epochs"])
         self.seeds = streams.Seeds.of_run(task["seed"], split=0)
         self.model = copy.deepcopy(before.network)
         self.optimizer = adapt.make_optimizer(self.model, self.recipe)

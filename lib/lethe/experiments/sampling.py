@@ -26,10 +26,22 @@ SEEDS = 10
 EPOCHS = 15
 LIMITS = {"glyphs": 1240, "cifar7": 0}  # training samples: 20 of every letter; all photographs
 MODELS = ("test_resnet", "test_vit")
+LARGE = {"preset": "book", "epochs": 30, "limit": 0}  # whole data sets, on a GPU
+LARGE_MODELS = ("resnet18", "deit_small_patch16_224")
 
 
-def tasks(quick: bool = False) -> list[Settings]:
-    """The runs of the study; quick: two seeds of one network on few glyphs."""
+def tasks(quick: bool = False, large: bool = False) -> list[Settings]:
+    """The runs of the study; quick: two seeds of one network on few glyphs; large: the same arms
+    with the networks of the preset `book`.
+    """
+    if large:
+        return [
+            {"dataset": dataset, "model": model, "arm": arm, "seed": seed, **LARGE}
+            for seed in range(SEEDS)
+            for dataset in LIMITS
+            for model in LARGE_MODELS
+            for arm in ARMS
+        ]
     if quick:
         few = {"dataset": "glyphs", "model": "test_resnet", "epochs": 5, "limit": 620}
         return [{**few, "arm": arm, "seed": seed} for seed in range(2) for arm in ARMS]
@@ -77,6 +89,7 @@ def plan(task: Settings, place: Path) -> Run:
     return plan_run(
         task["dataset"],
         task["model"],
+        preset=task.get("preset", "quick"),
         seed=task["seed"],
         sampler="spaced" if arm == "oracle" else arm,
         constants=str(constants_file(task, place)) if given else "",
@@ -94,10 +107,11 @@ def constants_file(task: Settings, place: Path) -> Path:
     with that seed's largest rate.
     """
     dataset, model, seed = task["dataset"], task["model"], task["seed"]
-    file = place / f"constants-{dataset}-{model}-{seed}.csv"
+    preset = task.get("preset", "quick")
+    file = place / f"constants-{dataset}-{model}-{preset}-{seed}.csv"
     if file.is_file():
         return file
-    with traces.open_traces(f"{dataset}-{model}-quick") as ds:
+    with traces.open_traces(f"{dataset}-{model}-{preset}") as ds:
         others = ds.sel(seed=[s for s in ds["seed"].values if s != seed])
         rates = scores.score(others, "decay_rate")
         filled = rates.fillna(rates.max("sample")).mean("seed")

@@ -34,6 +34,7 @@ ARMS = {  # name: (weights, strength of the pull towards the prior weights)
     "l2sp strong": ("ones", 1.0),
 }
 RATES = {"test_resnet": (0.003, 0.01, 0.03), "test_vit": (7e-4, 2e-3)}
+LARGE_RATES = {"resnet18": (0.003, 0.01, 0.03), "deit_small_patch16_224": (2e-4, 5e-4)}
 SEEDS, EPOCHS = 6, 6
 EACH, CHOOSE, JUDGE = 20, 10, 16  # typefaces for training, choosing the rate, judging
 ALPHAS = (0.2, 0.4, 0.6, 0.8)
@@ -41,22 +42,24 @@ PRIOR_EVERY = 2  # of the unseen prior images, every second one judges
 HARD = 0.1  # share of the test samples, those with the largest loss after the probe
 
 
-def tasks(quick: bool = False) -> list[Settings]:
-    """The runs of the study; quick: one rate and two seeds of one network."""
-    if quick:
-        cells = [("test_resnet", 0.03, seed) for seed in range(2)]
-    else:
-        cells = [(m, rate, seed) for seed in range(SEEDS) for m in RATES for rate in RATES[m]]
+def tasks(quick: bool = False, large: bool = False) -> list[Settings]:
+    """The runs of the study; quick: one rate and two seeds of one network; large: the same arms
+    with the networks of the preset `book`.
+    """
+    grid = {"test_resnet": (0.03,)} if quick else LARGE_RATES if large else RATES
+    more = {"preset": "book"} if large else {}
     return [
-        {"model": model, "arm": arm, "rate": rate, "seed": seed, "epochs": EPOCHS}
-        for model, rate, seed in cells
+        {"model": model, "arm": arm, "rate": rate, "seed": seed, "epochs": EPOCHS, **more}
+        for seed in range(2 if quick else SEEDS)
+        for model in grid
+        for rate in grid[model]
         for arm in ARMS
     ]
 
 
-def target() -> adapt.Task:
+def target(pixels: int = 32) -> adapt.Task:
     """The Latin letters: training, validation and test typefaces, all different."""
-    train, test = prior.resident("train"), prior.resident("test")
+    train, test = prior.resident("train", pixels), prior.resident("test", pixels)
     labels = train.labels.cpu().numpy()
     return adapt.Task(
         adapt.part(train, adapt.by_class(labels, EACH)),
@@ -67,8 +70,9 @@ def target() -> adapt.Task:
 
 def carry_out(task: Settings, place: Path) -> Outcome:
     """One run: a row a network, and by sample its loss after the probe and its events."""
-    recipe = find_recipe("quick", task["model"], learning_rate=task["rate"], epochs=task["epochs"])
-    run = Run(task, recipe, target(), prior.letters(task["model"], place))
+    preset, model = task.get("preset", "quick"), task["model"]
+    recipe = find_recipe(preset, model, learning_rate=task["rate"], epochs=task["epochs"])
+    run = Run(task, recipe, target(recipe.pixels), prior.letters(model, place, preset))
     rows = [run.row(0)] if run.probed else []
     right = [run.correct()] if run.probed else []
     for epoch in range(1, recipe.epochs + 1):
@@ -87,7 +91,7 @@ class Run:
     def __init__(self, task: Settings, recipe: Recipe, data: adapt.Task, known: nn.Module) -> None:
         """Copy the prior body, draw a head, fit it unless the arm is plain fine-tuning."""
         self.arm, self.recipe, self.data, self.known = task["arm"], recipe, data, known
-        unseen = prior.resident("pretrain_test")
+        unseen = prior.resident("pretrain_test", recipe.pixels)
         self.unseen = adapt.part(unseen, np.arange(0, len(unseen), PRIOR_EVERY))
         self.seeds = streams.Seeds.of_run(task["seed"], split=0)
         self.model = prior.build(task["model"], data.train.classes, recipe, "none")
