@@ -199,7 +199,7 @@ def experiment(
     found = tasks.find_study(study)
     wanted = tasks.chosen(found.tasks(quick, large), parse_pairs(only or []))
     if dry_run:
-        show("\n".join(tasks.describe(task) for task in wanted))
+        typer.echo("\n".join(tasks.describe(task) for task in wanted))
         return
     tasks.run_study(found, wanted, out, jobs, show)
     if collect:
