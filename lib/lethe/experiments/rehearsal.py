@@ -51,10 +51,11 @@ def tasks(quick: bool = False, large: bool = False) -> list[Settings]:
     more = {"preset": "book"} if large else {}
     return [
         {"model": model, "arm": arm, "ratio": ratio, "seed": seed, "epochs": EPOCHS, **more}
+        for place in range(max(map(len, ratios.values())))  # largest ratio first
         for seed in range(2 if quick else SEEDS)
         for model in ratios
         for arm in ARMS
-        for ratio in ((0.0,) if arm == "none" else ratios[model])
+        for ratio in (ratios[model][::-1] if arm != "none" else (0.0,))[place : place + 1]
     ]
 
 
