@@ -60,31 +60,34 @@ def test_rules_at_limit_0_1_and_margin_0_05(page, low, high, above, below, withi
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "not_above", "not_below"),
+    ("low", "high", "exceeds", "undercuts"),
     [
-        (-0.2, 0.9, "upheld", "upheld"),
-        (-0.2, 1.1, "cannot tell", "upheld"),
-        (0.1, 0.9, "not upheld", "upheld"),
-        (0.1, 1.1, "not upheld", "upheld"),
-        (-1.1, -0.1, "upheld", "not upheld"),
-        (-1.1, 0.1, "upheld", "cannot tell"),
+        (-0.2, 0.9, "not upheld", "not upheld"),
+        (-0.2, 1.1, "cannot tell", "not upheld"),
+        (0.1, 0.9, "upheld", "not upheld"),
+        (0.1, 1.1, "upheld", "not upheld"),
+        (-1.1, -0.1, "not upheld", "upheld"),
+        (-1.1, 0.1, "not upheld", "cannot tell"),
         (-1.1, 1.1, "cannot tell", "cannot tell"),
     ],
 )
-def test_no_gain_is_said_up_to_a_margin_of_1(page, low, high, not_above, not_below):
+def test_a_gain_is_seen_or_excluded_up_to_a_margin_of_1(page, low, high, exceeds, undercuts):
     book.record(page, "x", (low + high) / 2, low, high, n_seeds=10)
-    assert book.not_above(page, "x", 0, 1).word == not_above
-    assert book.not_below(page, "x", 0, 1).word == not_below
+    assert book.exceeds(page, "x", 0, 1).word == exceeds
+    assert book.undercuts(page, "x", 0, 1).word == undercuts
 
 
-def test_no_gain_gives_its_reason(page):
+def test_a_gain_and_its_opposite_give_the_same_reason(page):
     book.record(page, "gain", 0.5, 0.1, 0.9, n_seeds=10)
     book.record(page, "few", 0.5, 0.1, 0.9, n_seeds=5)
-    assert book.not_above(page, "gain", 0, 1).reason.endswith("from 10 seeds, lies above 0")
-    assert book.not_below(page, "gain", 0, 1).reason.endswith(
-        "does not lie below 0 and ends short of -1"
-    )
-    assert book.not_above(page, "few", 0, 1).reason.endswith("5 seeds, fewer than 6")
+    gain, loss = book.exceeds(page, "gain", 0, 1), book.undercuts(page, "gain", 0, 1)
+    assert gain.reason.endswith("from 10 seeds, lies above 0")
+    assert loss.reason.endswith("from 10 seeds, does not lie below 0 and ends short of -1")
+    assert book.negated(gain) == book.Check("not upheld", gain.reason)
+    assert book.negated(loss) == book.Check("upheld", loss.reason)
+    few = book.exceeds(page, "few", 0, 1)
+    assert few.reason.endswith("5 seeds, fewer than 6")
+    assert book.negated(few) == few
 
 
 @pytest.mark.parametrize("seeds", [None, 0, 1, 5])

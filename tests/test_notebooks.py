@@ -61,6 +61,12 @@ OTHER = {
     },
     "photographs": {"shown": "6", "bootstrap": "20"},
     "quickstart": {"model": "test_vit", "limit": "200", "epochs": "3"},
+    "sampler_spaced_repetition": {
+        "datasets": "cifar7",
+        "margin_accuracy": "0.5",
+        "discoveries": "0.1",
+        "bootstrap": "20",
+    },
     "time_to_forgetting": {"dataset": "cifar7", "beside": "", "simulated_samples": "300"},
     "traces": {"dataset": "cifar7", "seed": "1", "rows": "60", "bootstrap": "20"},
 }
@@ -104,6 +110,7 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 def test_there_are_notebooks():
     others = {"quickstart", "traces", "glyphs", "photographs", "forgetting_curves"}
     others |= {"time_to_forgetting", "how_agreement_works", "ground_truth", "larger_networks"}
+    others |= {"sampler_spaced_repetition"}
     assert {FRONT} | others <= set(PAGES)
     assert len(FINDINGS) == 5
     assert set(OTHER) == set(PAGES), "every page needs an entry in OTHER"
@@ -304,12 +311,17 @@ def executions(request, tmp_path_factory):
     running.pool.shutdown(cancel_futures=True)
 
 
+def as_given(value: object) -> str:
+    """A parameter as it is written on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_runs_with_other_parameters(executions, name):
     problem = executions.rerun[name].result()
     assert not problem, problem
     record = json.loads((executions.folder / "rerun" / f"{name}.json").read_text())
-    assert {key: str(value) for key, value in record["given"].items()} == OTHER[name]
+    assert {key: as_given(value) for key, value in record["given"].items()} == OTHER[name]
     for key, value in record["given"].items():
         assert record["parameters"][key] == value
     assert (executions.folder / "rerun" / f"{name}.html").stat().st_size < 4_000_000

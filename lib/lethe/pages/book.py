@@ -148,22 +148,28 @@ def within(page: Page, key: str, limit: float, margin: float) -> Check:
     return _judge(result, inside, outside, rule)
 
 
-def not_above(page: Page, key: str, limit: float, margin: float) -> Check:
-    """Whether a number is no higher than `limit`, or by less than `margin`.
-
-    Not upheld if the interval lies above `limit`, by however little; upheld if it does not and ends
-    below `limit` + `margin`.
+def exceeds(page: Page, key: str, limit: float, margin: float) -> Check:
+    """Upheld if the interval lies above `limit`, by however little; not upheld if it does not and
+    ends below `limit` + `margin`: a gain that would matter is excluded.
     """
     result = _result(page, key)
     low, high = _interval(result)
-    return _excluded(result, low > limit, high < limit + margin, ("above", limit, limit + margin))
+    ends = _limit(limit, result), _limit(limit + margin, result)
+    return _reach(result, low > limit, high < limit + margin, "above", ends)
 
 
-def not_below(page: Page, key: str, limit: float, margin: float) -> Check:
-    """Whether a number is no lower than `limit`, or by less than `margin`: `not_above` mirrored."""
+def undercuts(page: Page, key: str, limit: float, margin: float) -> Check:
+    """`exceeds` mirrored: upheld if the interval lies below `limit`."""
     result = _result(page, key)
     low, high = _interval(result)
-    return _excluded(result, high < limit, low > limit - margin, ("below", limit, limit - margin))
+    ends = _limit(limit, result), _limit(limit - margin, result)
+    return _reach(result, high < limit, low > limit - margin, "below", ends)
+
+
+def negated(check: Check) -> Check:
+    """The check of the opposite claim: upheld for not upheld, with the same reason."""
+    turned = {UPHELD: NOT_UPHELD, NOT_UPHELD: UPHELD}
+    return Check(turned.get(check.word, check.word), check.reason)
 
 
 def verdict(page: Page, claim: str, *checks: Check) -> str:
@@ -239,13 +245,12 @@ def _judge(result: Result, holds: bool, fails: bool, rule: str) -> Check:
     return _told(result, holds, fails, {word: f"{said} {rule}" for word, said in told.items()})
 
 
-def _excluded(result: Result, beyond: bool, short: bool, side: tuple[str, float, float]) -> Check:
-    """A check that a number is not on one side of a limit, up to where the margin ends."""
-    way, limit, end = side[0], *(_limit(number, result) for number in side[1:])
-    told = {UPHELD: f"does not lie {way} {limit} and ends short of {end}"}
-    told |= {NOT_UPHELD: f"lies {way} {limit}"}
-    told |= {CANNOT_TELL: f"neither lies {way} {limit} nor ends short of {end}"}
-    return _told(result, short and not beyond, beyond, told)
+def _reach(result: Result, beyond: bool, short: bool, way: str, ends: tuple[str, str]) -> Check:
+    """A check that a number is beyond a limit; `ends` are the limit, and where the margin ends."""
+    told = {UPHELD: f"lies {way} {ends[0]}"}
+    told |= {NOT_UPHELD: f"does not lie {way} {ends[0]} and ends short of {ends[1]}"}
+    told |= {CANNOT_TELL: f"neither lies {way} {ends[0]} nor ends short of {ends[1]}"}
+    return _told(result, beyond, short and not beyond, told)
 
 
 def _told(result: Result, holds: bool, fails: bool, told: dict[str, str]) -> Check:

@@ -53,9 +53,9 @@ def theme() -> alt.theme.ThemeConfig:
 
 
 def shown(value: float, fmt: str) -> str:
-    """Return a number in words: `none` for NaN, and no minus before zero."""
+    """Return a number in words: `none` for NaN, and no sign before zero."""
     words = "none" if math.isnan(value) else f"{value:{fmt}}"
-    return words if words.strip("-0.%") else words.lstrip("-")
+    return words if words.strip("+-0.%") else words.lstrip("+-")
 
 
 def limited(rows: pd.DataFrame) -> pd.DataFrame:
