@@ -231,3 +231,10 @@ def test_colours_have_contrast_on_both_grounds(ground):
     for color in [*render.COLORS.values(), render.GREY]:
         pair = sorted([luminance(color), luminance(ground)])
         assert pair[1] / pair[0] >= 3
+
+
+@pytest.mark.parametrize(("kind", "step"), [(int, 1), (float, None)])
+def test_lines_over_whole_numbers_have_whole_ticks(kind, step):
+    frame = pd.DataFrame({"x": np.arange(3).astype(kind), "y": 0.5})
+    axis = charts.lines(frame, "x", "y", **WORDS).to_dict()["layer"][0]["encoding"]["x"]["axis"]
+    assert axis.get("tickMinStep") == step

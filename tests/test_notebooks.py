@@ -61,6 +61,12 @@ OTHER = {
     },
     "photographs": {"shown": "6", "bootstrap": "20"},
     "quickstart": {"model": "test_vit", "limit": "200", "epochs": "3"},
+    "rehearsal": {
+        "models": "test_resnet",
+        "ratio": "0.125",
+        "method": "both",
+        "bootstrap": "20",
+    },
     "sampler_spaced_repetition": {
         "datasets": "cifar7",
         "margin_accuracy": "0.5",
@@ -111,6 +117,7 @@ def test_there_are_notebooks():
     others = {"quickstart", "traces", "glyphs", "photographs", "forgetting_curves"}
     others |= {"time_to_forgetting", "how_agreement_works", "ground_truth", "larger_networks"}
     others |= {"sampler_spaced_repetition"}
+    others |= {"rehearsal"}
     assert {FRONT} | others <= set(PAGES)
     assert len(FINDINGS) == 5
     assert set(OTHER) == set(PAGES), "every page needs an entry in OTHER"
@@ -248,9 +255,8 @@ def test_functions_in_notebooks_are_short(name):
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name not in LIVE])
 def test_pages_read_traces_and_train_nothing(name):
-    assert not re.search(
-        r"\b(import|from) (torch|timm|lethe\.capture)\b(?! import samplers)", code(name)
-    )
+    plain = r"(?! import samplers|\.rehearsal\b)"  # the modules that need no torch
+    assert not re.search(rf"\b(import|from) (torch|timm|lethe\.capture)\b{plain}", code(name))
 
 
 @pytest.mark.parametrize("name", PAGES)

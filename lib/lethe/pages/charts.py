@@ -110,8 +110,13 @@ def lines(
     x_title: str | None = None,
     y_title: str | None = None,
 ) -> alt.LayerChart:
-    """Draw column `y` over column `x`, one line per `color`, with a `band` of two columns."""
-    base = alt.Chart(limited(table)).encode(x=alt.X(f"{x}:Q", title=x_title or x))
+    """Draw column `y` over column `x`, one line per `color`, with a `band` of two columns.
+
+    An axis of whole numbers has no ticks between them.
+    """
+    whole = pd.api.types.is_integer_dtype(table[x])
+    axis = alt.Axis(tickMinStep=1, format="d") if whole else alt.Axis()
+    base = alt.Chart(limited(table)).encode(x=alt.X(f"{x}:Q", title=x_title or x, axis=axis))
     if color:
         names = list(dict.fromkeys(table[color]))
         base = base.encode(color=alt.Color(f"{color}:N", legend=_legend(), sort=names))
