@@ -8,6 +8,7 @@ fine-tuned on Latin letters of some typefaces, stopped before it has learned the
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -43,7 +44,9 @@ def kept(file: Path, model: nn.Module, make: object) -> nn.Module:
     """The model with the tensors of a file, which `make` fills in the first time."""
     if not file.is_file():
         make(model)
-        state.write_tensors(model.state_dict(), file)
+        own = file.with_suffix(f".{os.getpid()}")  # another worker may write the same bytes now
+        state.write_tensors(model.state_dict(), own)
+        own.replace(file)
     model.load_state_dict(load_file(file))
     return model.eval()
 
