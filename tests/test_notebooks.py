@@ -49,6 +49,7 @@ OTHER = {
         "null_draws": "9",
         "draws": "20",
     },
+    "flow": {"models": "test_vit", "kept": "retained_as_is", "below": "0.02", "covariances": "20"},
     "forgetting_curves": {"simulated_samples": "300", "simulated_epochs": "21"},
     "glyphs": {"split": "test", "typefaces": "5"},
     "ground_truth": {"bootstrap": "20", "beside": "", "shown": "6"},
@@ -117,7 +118,7 @@ def test_there_are_notebooks():
     others = {"quickstart", "traces", "glyphs", "photographs", "forgetting_curves"}
     others |= {"time_to_forgetting", "how_agreement_works", "ground_truth", "larger_networks"}
     others |= {"sampler_spaced_repetition"}
-    others |= {"rehearsal"}
+    others |= {"flow", "rehearsal"}
     assert {FRONT} | others <= set(PAGES)
     assert len(FINDINGS) == 5
     assert set(OTHER) == set(PAGES), "every page needs an entry in OTHER"
