@@ -125,6 +125,26 @@ def test_what_is_kept_at_a_target(table):
     assert arms.matched(table, "a", "b", 0.5).estimate == pytest.approx(np.nanmean(gap))
 
 
+def test_a_goal_that_both_arms_reach_is_set_seed_by_seed(table):
+    gaps = []
+    for seed in range(6):
+        a, b = (table[(table.arm == arm) & (table.seed == seed)] for arm in "ab")
+        goal = min(a.target.max(), b.target.max()) - 0.1
+        gaps.append(a[a.target >= goal].retained.max() - b[b.target >= goal].retained.max())
+    found = arms.matched_pair(table, "a", "b", 0.1)
+    wanted = arms.mean_interval(np.array(gaps))
+    assert (found.estimate, found.low, found.high, found.n_seeds) == pytest.approx(
+        (wanted.estimate, wanted.low, wanted.high, 6)
+    )
+    everything = arms.matched_pair(table, "a", "b", 1.0)  # a goal that all networks reach
+    most = table.groupby(["arm", "seed"]).retained.max().unstack(0)
+    assert everything.estimate == pytest.approx((most["a"] - most["b"]).mean())
+    lacking = table[~((table.arm == "b") & (table.seed == 3))]
+    assert arms.matched_pair(lacking, "a", "b", 0.1).n_seeds == 5
+    with pytest.raises(LetheError, match="compares nothing"):
+        arms.matched_pair(table, "a", "b", -0.1)
+
+
 def test_a_table_that_was_changed_is_refused(tmp_path):
     text = "task,arm,seed,target\nx,a,0,0.5\n"
     (tmp_path / "study.csv").write_text(text)

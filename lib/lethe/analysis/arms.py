@@ -172,3 +172,25 @@ def matched(
     """
     gap = kept_at(table, arm, target, kept) - kept_at(table, base, target, kept)
     return mean_interval(gap.to_numpy())
+
+
+def matched_pair(
+    table: pd.DataFrame,
+    arm: str,
+    base: str,
+    below: float,
+    kept: str = "retained",
+    reach: str = "target",
+) -> Interval:
+    """As `matched`, at a goal that both arms reach: in every seed, `below` under the lower of the
+    two arms' best `reach`. LetheError if `below` is negative: then one arm cannot reach it.
+    """
+    if below < 0:
+        raise LetheError(f"a goal above what both arms reach compares nothing: below is {below}")
+    best = table[table["arm"].isin([arm, base])].groupby(["seed", "arm"])[reach].max()
+    goals = best.unstack()[[arm, base]].min(axis=1, skipna=False) - below
+    gaps = [
+        kept_at(rows, arm, goals[seed], kept, reach) - kept_at(rows, base, goals[seed], kept, reach)
+        for seed, rows in table.groupby("seed")
+    ]
+    return mean_interval(np.concatenate([gap.to_numpy() for gap in gaps]))
