@@ -215,7 +215,8 @@ book.text(
 # %% [markdown]
 # ## How the verdicts are made
 #
-# The margins were fixed before the experiment was run. The rules:
+# The margins were fixed before the experiment was run; the rules were written down when part of its runs had been seen,
+# and the one about final retention was added then. The rules:
 #
 # - **Outperforms** means: the whole 95 % interval of the difference to random lies above 0 (for forgetting events:
 #   below 0), by however little.
