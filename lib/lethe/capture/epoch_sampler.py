@@ -53,8 +53,13 @@ class EpochSampler(Sampler[int]):
             raise LetheError("a sample id occurs twice: make the ids unique")
         if self.constants is not None and not (self.constants >= 0).all():
             raise LetheError("decay constants must be numbers of 0 or above")
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin again: no pass so far, and a first epoch of one visit a sample."""
         self.correct: list[np.ndarray] = []
         self.loss: list[np.ndarray] = []
+        self.visits = [np.ones(len(self.keys), np.int64)]
 
     def __len__(self) -> int:
         return self.budget if self.correct else len(self.keys)
@@ -65,18 +70,14 @@ class EpochSampler(Sampler[int]):
     def plan(self) -> Plan:
         """The visits of the epoch that comes next."""
         epoch = len(self.correct)
-        visits = np.ones((1, len(self.keys)), np.int64)
-        for past in range(1, epoch + 1):
-            counts = samplers.visits_of(
-                self.name, self.history(visits, past), self.seed, past, self.keys, self.budget
+        while len(self.visits) <= epoch:  # one epoch, or all of them after a load
+            past = len(self.visits)
+            known = (np.stack(rows[:past]) for rows in (self.correct, self.loss, self.visits))
+            history = History(self.labels, *known, self.constants)
+            self.visits.append(
+                samplers.visits_of(self.name, history, self.seed, past, self.keys, self.budget)
             )
-            visits = np.concatenate([visits, counts[None]])
-        return samplers.plan_epoch(visits[-1], self.seed, epoch, self.keys)
-
-    def history(self, visits: np.ndarray, epochs: int) -> History:
-        """What was known after so many epochs."""
-        passes = np.stack(self.correct[:epochs]), np.stack(self.loss[:epochs])
-        return History(self.labels, *passes, visits, self.constants)
+        return samplers.plan_epoch(self.visits[epoch], self.seed, epoch, self.keys)
 
     def end_epoch(self, correct: Sequence[bool], loss: Sequence[float]) -> None:
         """Tell of a clean pass after an epoch: correct bool[n] and loss float[n] in sample order.
@@ -103,6 +104,6 @@ class EpochSampler(Sampler[int]):
         for name, own in (("sampler", self.name), ("seed", self.seed), ("budget", self.budget)):
             if state[name] != own:
                 raise LetheError(f"the state has {name} {state[name]}, this sampler {own}")
-        self.correct, self.loss = [], []
+        self.forget()
         for correct, loss in zip(state["correct"], state["loss"], strict=True):
             self.end_epoch(correct, loss)

@@ -12,7 +12,6 @@ is not charged; `charged`, which pays for looking at candidates with half of its
 from __future__ import annotations
 
 import copy
-from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,7 +104,7 @@ class Run:
         self.ratio, self.tracker = task["ratio"], Tracker(self.bins())
         if self.arm == "known":  # bin 1 holds what the prior network had wrong
             self.tracker.alpha, self.tracker.floor = 1.0 - np.arange(len(self.tracker.sizes)), 0.0
-        self.rows = deque(maxlen=1)  # rows that the oracle found damaged, when it looked last
+        self.found = np.empty(0, np.int64)  # rows that the oracle saw damaged when it looked last
         self.shares: list[float] = []  # of damage in what was rehearsed
 
     def bins(self) -> np.ndarray:
@@ -144,20 +143,20 @@ class Run:
         """Positions in the pool to rehearse at a step."""
         if not count:
             return np.empty(0, np.int64)
-        seed = self.seeds.order
         if self.arm == "oracle":
             return self.of_the_damaged(step, count)
         if self.arm == "charged":
             return self.after_a_look(step, count)
-        return self.tracker.draw(seed, step, count)
+        return self.tracker.draw(self.seeds.order, step, count)
 
     def of_the_damaged(self, step: int, count: int) -> np.ndarray:
         """Draws from the samples that the whole pool showed to be damaged; random without any."""
         if step % UPDATE == 0:
-            self.rows.append(np.flatnonzero(self.damaged()))
-        found = self.rows[-1]
-        drawn = self.tracker.draw(self.seeds.order, step, count)
-        return found[drawn % len(found)] if len(found) else drawn
+            self.found = np.flatnonzero(self.damaged())
+        if not len(self.found):
+            return self.tracker.draw(self.seeds.order, step, count)
+        uniform = Tracker(np.zeros(len(self.found), np.int64))
+        return self.found[uniform.draw(self.seeds.order, step, count)]
 
     def after_a_look(self, step: int, count: int) -> np.ndarray:
         """Half of the budget pays for a look at candidates; the damaged ones among them first."""
