@@ -278,22 +278,27 @@ every = [gap for gaps in family.values() for gap in gaps.values()]
 tested = [agreement.p_value(gap) if gap.n_seeds >= book.MIN_SEEDS else 1.0 for gap in every]
 differs, adjusted = agreement.benjamini_hochberg(tested)
 
+
+# %% tags=["hide-input"]
+def draw_gaps(model, rows, at):
+    """The differences between FLOW and other arms as a chart; nothing where there is no row."""
+    told = "; ".join(f"{row['label']} {row['estimate']:.1%}" for row in rows)
+    words = {
+        "title": f"{heading(model, kept)}: retained by FLOW less retained by the other arm",
+        "description": f"Difference in accuracy on the old task, with 95 % intervals: {told}.",
+        "x_title": f"difference in accuracy on the old task, at {at} on the new one",
+    }
+    if rows:
+        charts.show(charts.interval_chart(rows, **words))
+
+
 # %% tags=["hide-input"]
 for model in models:
     book.record(page, f"reach probe {model}", reaching(model, "probe first", last=0), fmt=".0f")
     seeds = {arm: page.results[f"{arm} {kept} {model}"].n_seeds for arm in AGAINST}
     words = {arm: f"FLOW less {arm} ({n} seeds)" for arm, n in seeds.items() if n > 1}
     rows = [book.row(page, f"{arm} {kept} {model}", word) for arm, word in words.items()]
-    told = "; ".join(f"{row['label']} {row['estimate']:.1%}" for row in rows)
-    if rows:
-        charts.show(
-            charts.interval_chart(
-                rows,
-                title=f"{heading(model, kept)}: retained by FLOW less retained by the other arm",
-                description=f"Difference in accuracy on the old task, with 95 % intervals: {told}.",
-                x_title="difference in accuracy on the old task, at matched accuracy on the new one",
-            )
-        )
+    draw_gaps(model, rows, "matched accuracy")
     book.record(page, f"reach {model}", reaching(model, "flow"), fmt=".0f")
     book.text(
         page,
@@ -457,15 +462,7 @@ for model in models:
         gap = arms.matched_pair(of[model], "flow", arm, below, kept)
         book.keep(page, f"both {arm} {model}", gap, null=0, fmt=".1%")
     rows = [book.row(page, f"both {arm} {model}", f"FLOW less {arm}") for arm in LATER]
-    told = "; ".join(f"{row['label']} {row['estimate']:.1%}" for row in rows)
-    charts.show(
-        charts.interval_chart(
-            rows,
-            title=f"{heading(model, kept)}: retained by FLOW less retained by the other arm, where both get there",
-            description=f"Difference in accuracy on the old task, with 95 % intervals: {told}.",
-            x_title="difference in accuracy on the old task, at a goal that both arms reach",
-        )
-    )
+    draw_gaps(model, rows, "a goal that both arms reach")
 
 # %%
 for model in models:

@@ -251,6 +251,10 @@ def test_known_rehearses_what_the_prior_had_right_and_the_oracle_what_is_damaged
     drawn = oracle.choose(5 * 1000, 32)  # a step at which it looks
     assert damaged.any()
     assert damaged[drawn].all()
+    many = np.concatenate([oracle.choose(5 * n + 1, 500) for n in range(40)])  # it looks no more
+    counts = np.bincount(many, minlength=len(damaged))[oracle.found]
+    halves = np.array_split(counts, 2)
+    assert halves[0].mean() == pytest.approx(halves[1].mean(), rel=0.05)  # no row is favoured
     fresh = rehearsal.Run({**task, "arm": "oracle"}, before)
     assert len(fresh.choose(0, 16)) == 16  # nothing is damaged yet: random
 

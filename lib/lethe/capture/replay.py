@@ -1,7 +1,8 @@
 """The plans of a sampler's run, again from its committed clean passes alone; no torch needed.
 
 Training asks here too, so that what is trained and what is verified cannot differ. Cost: reading
-the committed epochs once each, 3 ms an epoch of 6,200 samples.
+the committed epochs once each, 3 ms an epoch of 6,200 samples, and planning anew up to the epoch
+asked for, 50 ms at the thirtieth.
 """
 
 from __future__ import annotations
