@@ -178,7 +178,7 @@ def pretrain(
 
 @app.command()
 def experiment(
-    study: Annotated[str, typer.Argument(help="sampling, weighting or rehearsal.")],
+    study: Annotated[str, typer.Argument(help="sampling, weighting, rehearsal or factorial.")],
     only: Annotated[
         list[str] | None, typer.Option(help="Only tasks with key=value; may be repeated.")
     ] = None,
@@ -193,7 +193,7 @@ def experiment(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the tasks.")] = False,
 ) -> None:
-    """Run the tasks of an experiment that are not done; samplers, FLOW weights or rehearsal."""
+    """Run the tasks of an experiment that are not done; see the book, `act_on_it`."""
     from lethe.experiments import tasks
 
     found = tasks.find_study(study)

@@ -28,7 +28,8 @@ from lethe.errors import LetheError, nearest
 from lethe.paths import data_folder
 from lethe.traces import files
 
-STUDIES = {name: f"lethe.experiments.{name}" for name in ("sampling", "weighting", "rehearsal")}
+NAMES = ("sampling", "weighting", "rehearsal", "factorial")
+STUDIES = {name: f"lethe.experiments.{name}" for name in NAMES}
 Settings = dict[str, Any]
 Outcome = tuple[list[dict[str, float]], dict[str, np.ndarray]]  # rows; arrays by sample
 
