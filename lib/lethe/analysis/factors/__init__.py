@@ -1,0 +1,1 @@
+"""Which source of randomness makes two runs differ: pick-freeze designs, read and decomposed."""
