@@ -3,10 +3,11 @@
 A block has two seeds, u and v. Run `base` draws all four sources from u, `other` all from v; a run
 named after a source draws that source from v and the rest from u. So `base` and this run differ in
 one source, while `other` and this run share nothing else (Sobol 1993; Saltelli et al. 2010).
-Controls, all with the draws of `base`: `rerun` in a fresh process, `threads` with sums taken in
-another order, `bit` with the last bit of one weight flipped before fine-tuning. Blocks share no
-seed. Stream `dropout` feeds nothing: neither network has an active dropout layer.
-Cost: 216 runs of 13 s (ResNet) or 23 s (ViT) on one core.
+Controls, all with the draws of `base`: `rerun` in a fresh process; `rounding` with the samples of
+every batch listed backwards, so that the same sums are rounded differently; `bit` with the last bit
+of one weight flipped before fine-tuning. Blocks share no seed. Stream `dropout` feeds nothing:
+neither network has an active dropout layer.
+Cost: 180 runs of 13 s (ResNet) or 23 s (ViT) on one core of its own.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from torch import nn
 
 from lethe.analysis import scores
 from lethe.capture import models, state, streams, training
-from lethe.capture.recipes import find_recipe
+from lethe.capture.recipes import Recipe, find_recipe
+from lethe.capture.samplers import Plan
 from lethe.experiments import adapt, prior
 from lethe.experiments.tasks import Outcome, Settings, Study
 
 SOURCES = ("split", "init", "order", "augment")
-CONTROLS = ("rerun", "threads", "bit")
+CONTROLS = ("rerun", "rounding", "bit")
 RUNS = ("base", "other", *SOURCES, *CONTROLS)
-BLOCKS, EPOCHS = 12, 15
+BLOCKS, EPOCHS = 10, 15
 POOL, DRAWN = 50, 40  # typefaces a letter: in the pool, and of these drawn to train on
 MODELS = ("test_resnet", "test_vit")
 LARGE_MODELS = ("resnet18", "deit_small_patch16_224")
@@ -61,22 +63,28 @@ def train(task: Settings) -> Outcome:
     """A run's row, and its trace: `correct`, packed bits of [epoch, pool]; `drawn`, packed bits of
     [pool]; `label` [pool] and `position` [pool] in the train split.
     """
-    device = models.pick_device("auto")
-    torch.set_num_threads(2 if task["run"] == "threads" else 1)
-    try:
-        return fine_tune(task, device)
-    finally:
-        torch.set_num_threads(1)
-
-
-def fine_tune(task: Settings, device: torch.device) -> Outcome:
-    """Head warm-up, then every epoch, with a clean pass over the drawn samples after each."""
+    torch.set_num_threads(1)
     recipe = find_recipe(task.get("preset", "quick"), task["model"], epochs=task["epochs"])
     everything = prior.resident("train", recipe.pixels)
     position = adapt.by_class(everything.labels.cpu().numpy(), POOL)
     pool, seeds = adapt.part(everything, position), seeds_of(task)
     rows = draw(pool, seeds.split)
-    data = adapt.part(pool, rows)
+    model, correct = fine_tune(task, adapt.part(pool, rows), recipe, seeds)
+    test = adapt.scored(model, prior.resident("test", recipe.pixels), recipe)[0]
+    row = summary(correct, test) | {"weights": state.digest(sorted(model.state_dict().items()))}
+    places = {
+        "label": pool.labels.cpu().numpy().astype(np.int16),
+        "position": position.astype(np.int32),
+    }
+    return [row], packed(correct, rows, len(pool)) | places
+
+
+def fine_tune(
+    task: Settings, data: training.Resident, recipe: Recipe, seeds: streams.Seeds
+) -> tuple[nn.Module, np.ndarray]:
+    """The network after head warm-up and all epochs, and which samples it had right after each:
+    bool [epoch, sample].
+    """
     backbone = str(models.weights_file(task["model"], recipe.pixels, "glyphs"))
     model = prior.build(task["model"], data.classes, recipe, backbone, seeds.init)
     training.warm_up_head(model, data, recipe, seeds)
@@ -85,16 +93,18 @@ def fine_tune(task: Settings, device: torch.device) -> Outcome:
     optimizer = training.make_optimizer(model, recipe)
     right = [adapt.scored(model, data, recipe)[0]]
     for epoch in range(1, recipe.epochs + 1):
-        training.train_epoch(model, optimizer, data, recipe, seeds, epoch)
+        plan = training.every_sample_once(data, seeds, epoch)
+        if task["run"] == "rounding":
+            plan = backwards(plan, recipe.batch_size)
+        training.train_epoch(model, optimizer, data, recipe, seeds, epoch, plan=plan)
         right.append(adapt.scored(model, data, recipe)[0])
-    correct = np.stack(right)
-    test = adapt.scored(model, prior.resident("test", recipe.pixels), recipe)[0]
-    row = summary(correct, test) | {"weights": state.digest(sorted(model.state_dict().items()))}
-    label = pool.labels.cpu().numpy().astype(np.int16)
-    return [row], packed(correct, rows, len(pool)) | {
-        "label": label,
-        "position": position.astype(np.int32),
-    }
+    return model, np.stack(right)
+
+
+def backwards(plan: Plan, size: int) -> Plan:
+    """The same batches, each with its samples in reverse."""
+    parts = training.batches(torch.from_numpy(plan.positions), size)
+    return Plan(torch.cat([part.flip(0) for part in parts]).numpy(), plan.repeats)
 
 
 def seeds_of(task: Settings) -> streams.Seeds:

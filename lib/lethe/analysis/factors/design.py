@@ -18,13 +18,13 @@ from lethe.analysis import arms, scores
 from lethe.errors import LetheError, nearest
 
 SOURCES = ("split", "init", "order", "augment")
-CONTROLS = ("rerun", "threads", "bit")
+CONTROLS = ("rerun", "rounding", "bit")
 RUNS = ("base", "other", *SOURCES, *CONTROLS)
 NOTHING, EVERYTHING = "nothing varies", "everything varies"
 PAIRS = {  # the two runs behind each kind of pair, from what varies least to what varies most
     NOTHING: ("base", "rerun"),
     "one bit of one weight": ("base", "bit"),
-    "rounding (two threads)": ("base", "threads"),
+    "rounding, at every step": ("base", "rounding"),
     **{f"only {source} varies": ("base", source) for source in SOURCES},
     **{f"only {source} is shared": ("other", source) for source in SOURCES},
     EVERYTHING: ("base", "other"),
