@@ -11,16 +11,27 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
+from lethe.pages.dots import dots
 from lethe.pages.fronts import fronts
 from lethe.pages.gallery import data_uri, image_grid
 from lethe.pages.intervals import interval_chart
+from lethe.pages.log_lines import log_lines
 from lethe.pages.picker import life_picker
 from lethe.pages.rasters import raster
 from lethe.pages.render import COLORS, INK, finished, limited
 from lethe.pages.sliders import sliders
 
-__all__ = ["bars", "data_uri", "fronts", "heatmap", "histogram", "image_grid", "interval_chart"]
-__all__ += ["life_picker", "lines", "raster", "scatter", "show", "sliders"]
+__all__ = ["bars", "data_uri", "dots", "fronts", "heatmap", "histogram", "image_grid"]
+__all__ += [
+    "interval_chart",
+    "life_picker",
+    "lines",
+    "log_lines",
+    "raster",
+    "scatter",
+    "show",
+    "sliders",
+]
 
 
 def show(chart: alt.TopLevelMixin) -> None:

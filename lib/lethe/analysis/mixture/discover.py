@@ -5,8 +5,8 @@ G = exp(eta (R_n - R_o)) and the reference weight beta_0. The one optimum solves
 -(G - 1) / (beta + (1 - beta) G) = lambda (logit beta - logit beta_0); hence, for G >= 1,
 logit beta >= logit beta_0 - 1 / (lambda (1 - beta_0)) however large the reward gap. With the
 expected reward in place of its entropic form, logit beta = logit beta_0 - ln G / lambda: no floor.
-The method is that of arXiv 2601.16175 (its released code has a KL term with default 0); the two-mode
-analysis is derived here. Cost: a root search a number.
+The method is that of arXiv 2601.16175 (its released code has a KL term with default 0); the
+two-mode analysis is derived here. Cost: a root search a number.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def optimal_logit(gap: float, beta: float, b1: float, b2: float) -> float:
         return float(np.exp(logs) @ np.square(ratio - goal))
 
     # the two wanted log-ratios bound the optimum: it lies between what each alone asks for
-    ends = [logit(start)] + [_logit_of(logs[0] + goal[0]), -_logit_of(logs[1] + goal[1])]
+    ends = [logit(start), _logit_of(logs[0] + goal[0]), -_logit_of(logs[1] + goal[1])]
     spread = 1 + abs(gap) / warm[1]
     low, high = min(ends) - spread, max(ends) + spread
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-11})

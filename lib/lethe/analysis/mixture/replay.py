@@ -36,7 +36,7 @@ def starvation(beta: object, size: object, replay: object = 0.0) -> np.ndarray:
 
 
 def weight_limit(replay: object) -> np.ndarray:
-    """1 / (1 - lambda), the largest importance weight there can be; LetheError unless lambda < 1."""
+    """1 / (1 - lambda), the largest importance weight there can be; LetheError at lambda = 1."""
     lam = checks.share("replay", replay)
     checks.positive("1 - replay", 1 - lam)  # at 1 no draw comes from the new mode
     return 1 / (1 - lam)

@@ -1,8 +1,8 @@
 """SDFT near its target: a student that follows a slowly averaged teacher pulled to demonstrations.
 
 Model, linearised about the target, for one coordinate with stiffness F of the student:
-theta' = -F (theta - tau), tau' = a (theta - tau) + lambda (demo - tau), with the teacher's averaging
-rate a and the strength lambda of the pull to the demonstrations. Trace -(F + a + lambda),
+theta' = -F (theta - tau), tau' = a (theta - tau) + lambda (demo - tau), with the teacher's
+averaging rate a and the strength lambda of the pull to the demonstrations. Trace -(F + a + lambda),
 determinant F lambda: stable exactly if lambda > 0, and the limit is `demo`, right or wrong. At
 lambda = 0 the sum a theta + F tau never changes: nothing restores what noise moves.
 The method is that of arXiv 2601.19897 (known to us from summaries), this model of it is ours.
