@@ -273,7 +273,7 @@ class Run:
         """By old class, means over its judged images: NaN for a class without any."""
         now, start = self.split(self.features(self.data.old_judge)), self.before
         right = [p.among_old.argmax(1) == self.judged for p in (start, now)]
-        means = {"mass": now.mass, "drift": md.variations(start, now)["old"]}
+        means = {"mass_lost": start.mass - now.mass, "drift": md.variations(start, now)["old"]}
         means |= {"order_lost": right[0].astype(float) - right[1]}
         if self.arm == "none":  # of the network before: the same for all runs
             own = np.exp(start.among_old[np.arange(len(self.judged)), self.judged])
