@@ -293,8 +293,10 @@ class Run:
         for data in (self.data.pool, self.data.new):
             features = training.clean_features(self.known, data, self.recipe)
             seen += [features.cpu().numpy(), data.labels.cpu().numpy()]
-        distance, nearest = class_distances(*seen)
-        return {"distance": distance.astype(np.float16), "nearest": nearest.astype(np.int8)}
+        there, found = np.unique(seen[1]), class_distances(*seen)
+        distance, nearest = np.full(self.old, np.nan, np.float16), np.full(self.old, -1, np.int8)
+        distance[there], nearest[there] = found
+        return {"distance": distance, "nearest": nearest}
 
 
 def looks(per_epoch: int, epoch: int) -> set[int]:
