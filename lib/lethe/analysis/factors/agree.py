@@ -13,10 +13,10 @@ from functools import partial
 
 import numpy as np
 
-from lethe.analysis import agreement, scores
+from lethe.analysis import agreement
 from lethe.analysis.agreement import Band, Interval
 from lethe.analysis.agreement.sorting import Matrix
-from lethe.analysis.factors.design import EVERYTHING, PAIRS, RUNS, Design
+from lethe.analysis.factors.design import EVERYTHING, PAIRS, RUNS, Design, scored
 from lethe.analysis.factors.sobol import by_class
 from lethe.analysis.findings.seed_stability import decaying_world, lapsing_world
 from lethe.errors import LetheError
@@ -95,8 +95,7 @@ def ceilings(
 
     def simulated(draw: Callable, stream: np.random.Generator) -> np.ndarray:
         correct = draw(stream).reshape(blocks, 2, *shape)
-        found = scores.SCORES[score].direction * scores.SCORES[score].compute(correct)
-        found = np.where(design.common[:, None], found, np.nan)
+        found = np.where(design.common[:, None], scored(correct, score), np.nan)
         return found if label is None else by_class(found, label)
 
     return {

@@ -119,23 +119,35 @@ def share_wrong(correct: np.ndarray) -> np.ndarray:
     return 1 - np.asarray(correct, bool).mean(-2)
 
 
-def values(design: Design, score: str) -> np.ndarray:
-    """A score [block, run, pool], higher = more forgotten; NaN for all runs of a block where one of
-    them did not train on the sample or has no value for it.
+def scored(correct: np.ndarray, score: str) -> np.ndarray:
+    """A score of `correct` bool [..., epoch, sample], higher = more forgotten: [..., sample].
 
-    `score`: one that needs right and wrong only, or `share_wrong`. LetheError for another, and for
-    one that is the same for all samples of a run.
+    `score`: one that needs right and wrong only, or `share_wrong`. LetheError for another.
     """
     if score == "share_wrong":
-        found = share_wrong(design.correct)
-    else:
-        known = [name for name, entry in scores.SCORES.items() if entry.needs == "correct"]
-        if score not in known:
-            raise LetheError(f"no score {score!r} here: {nearest(score, [*known, 'share_wrong'])}")
-        found = scores.SCORES[score].direction * scores.SCORES[score].compute(design.correct)
+        return share_wrong(correct)
+    known = [name for name, entry in scores.SCORES.items() if entry.needs == "correct"]
+    if score not in known:
+        raise LetheError(f"no score {score!r} here: {nearest(score, [*known, 'share_wrong'])}")
+    return scores.SCORES[score].direction * scores.SCORES[score].compute(correct)
+
+
+def values(design: Design, score: str) -> np.ndarray:
+    """A score [block, run, pool] as `scored`; NaN for all runs of a block where one of them did not
+    train on the sample or has no value for it.
+
+    LetheError for a score that is the same for all samples of a run.
+    """
+    found = scored(design.correct, score)
     whole = design.common & np.isfinite(found).all(axis=1)
     found = np.where(whole[:, None], found, np.nan)
     for block, rows, seen in zip(design.blocks, found, whole, strict=True):
         if not seen.any() or (np.ptp(rows[:, seen], axis=1) == 0).any():
             raise LetheError(f"block {block}: {score} is the same for all samples of a run")
     return found
+
+
+def ever_forgotten(design: Design) -> np.ndarray:
+    """Samples that some run of their block forgot at least once: bool [block, pool]."""
+    events = scores.forgetting_events(design.correct)
+    return design.common & (np.nan_to_num(events) > 0).any(axis=1)
