@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import mahalanobis
 from scipy.special import expit, rel_entr, softmax
-from scipy.stats import mannwhitneyu, multivariate_normal
+from scipy.stats import linregress, mannwhitneyu, multivariate_normal, rankdata, spearmanr
 
 from lethe.analysis import mass_and_drift as md
-from lethe.analysis.class_distances import class_distances
+from lethe.analysis.class_distances import class_distances, closeness_and_loss, rank_correlations
 from lethe.errors import LetheError
 
 OLD = 3
@@ -237,3 +237,34 @@ def test_too_few_samples_and_other_widths_are_refused():
         class_distances(draw.normal(size=(6, 9)), labels, draw.normal(size=(3, 9)), [0] * 3)
     with pytest.raises(LetheError, match="features of 9 and 8 dimensions"):
         class_distances(draw.normal(size=(6, 9)), labels, draw.normal(size=(3, 8)), [0] * 3)
+
+
+def test_rank_correlations_are_those_of_scipy_and_of_residuals():
+    draw = np.random.default_rng(6)
+    z = draw.normal(size=80)
+    x, y = z + draw.normal(size=80), -z + draw.normal(size=80).round()
+    ranks = [rankdata(v) for v in (x, y, z)]
+    fits = [linregress(ranks[2], r) for r in ranks[:2]]
+    rest = [r - f.slope * ranks[2] for r, f in zip(ranks, fits, strict=False)]
+    plain, held = rank_correlations(x, y, z)
+    assert plain == pytest.approx(spearmanr(x, y).statistic)
+    assert held == pytest.approx(np.corrcoef(rest)[0, 1])
+
+
+def test_closeness_and_loss_find_what_was_planted_and_nothing_else():
+    draw = np.random.default_rng(7)
+    distance, sure = draw.gamma(4, size=150), draw.random(150)
+    planted = -0.3 * distance + draw.normal(size=(8, 150))
+    by_sure = 4 * sure + draw.normal(size=(8, 150))  # distance has no part in it
+    linked = distance + 8 * sure  # but looks as if, where distance goes with being sure
+    planted[2, 3] = np.nan  # one class left out
+    found = closeness_and_loss(distance, planted, sure, draw, 60)
+    assert found[0].low > 0.2
+    assert found[0].n_samples == 149
+    none = closeness_and_loss(distance, draw.normal(size=(8, 150)), sure, draw, 60)
+    assert none[0].low < 0 < none[0].high
+    false = closeness_and_loss(linked, by_sure, sure, draw, 60)
+    assert false[0].high < -0.3
+    assert false[1].low < 0 < false[1].high
+    with pytest.raises(LetheError, match="3 classes"):
+        closeness_and_loss(distance[:3], planted[:, 5:8], sure[:3], draw, 10)

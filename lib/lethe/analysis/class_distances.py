@@ -8,8 +8,12 @@ for 20,000 samples, 100 dimensions and 500 classes.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
+import numpy as np
+from scipy.stats import rankdata
+
+from lethe.analysis.agreement.resampling import Interval, pigeonhole_bootstrap
 from lethe.errors import LetheError
 
 
@@ -47,3 +51,36 @@ def centred(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     np.add.at(sums, at, features)
     means = sums / sizes[:, None]
     return means, sizes, features - means[at]
+
+
+def closeness_and_loss(
+    distance: np.ndarray,
+    lost: np.ndarray,
+    sure: np.ndarray,
+    rng: np.random.Generator,
+    draws: int = 300,
+) -> tuple[Interval, Interval]:
+    """Do close classes lose more? Rank correlation of -distance [class] with a loss [seed, class].
+
+    Mean over seeds of Spearman's correlation, and of the partial one with `sure` [class] held;
+    intervals resample classes and seeds. A class that lacks a number anywhere is left out.
+    LetheError if fewer than four classes remain.
+    """
+    there = np.isfinite(lost).all(axis=0) & np.isfinite(distance) & np.isfinite(sure)
+    if there.sum() < 4:
+        raise LetheError(f"{there.sum()} classes have all numbers: give at least 4")
+    near, lost, sure = -distance[there], lost[:, there], sure[there]
+
+    def of(seeds: Sequence[np.ndarray], classes: np.ndarray) -> Sequence[float]:
+        at = np.repeat(np.arange(len(near)), classes.astype(int))
+        every = [rank_correlations(near[at], row[at], sure[at]) for row in lost]
+        return np.average(every, axis=0, weights=seeds[0])
+
+    found = pigeonhole_bootstrap(of, (len(lost),), len(near), rng, draws)
+    return found[0], found[1]
+
+
+def rank_correlations(x: np.ndarray, y: np.ndarray, held: np.ndarray) -> tuple[float, float]:
+    """Spearman's correlation of x and y, and the partial one with a third variable held."""
+    (_, xy, xz), (_, _, yz), _ = np.corrcoef([rankdata(values) for values in (x, y, held)])
+    return xy, (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
