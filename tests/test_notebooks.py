@@ -41,6 +41,14 @@ OTHER = {
         "null_draws": "2",
         "compared": "200",
     },
+    "factorial_seeds": {
+        "models": "test_vit",
+        "score": "mean_retention",
+        "last_epoch": "8",
+        "top_fraction": "0.2",
+        "bootstrap": "20",
+        "ceiling_draws": "2",
+    },
     "finding_3_seed_stability": {"score": "forgetting_events", "bootstrap": "12"},
     "finding_4_classes": {"show": "4", "bootstrap": "20", "ceiling_draws": "2"},
     "finding_5_early_loss": {
@@ -59,6 +67,14 @@ OTHER = {
         "margin": "0.05",
         "bootstrap": "20",
         "null_draws": "2",
+    },
+    "mass_or_drift": {"models": "test_vit", "half": "0.6", "settled": "0.05", "bootstrap": "10"},
+    "mixture_forgetting": {
+        "alpha": "0.3",
+        "beta": "0.5",
+        "clock": "fisher",
+        "seeds": "40",
+        "tail_seeds": "20",
     },
     "photographs": {"shown": "6", "bootstrap": "20"},
     "quickstart": {"model": "test_vit", "limit": "200", "epochs": "3"},
@@ -119,6 +135,8 @@ def test_there_are_notebooks():
     others |= {"time_to_forgetting", "how_agreement_works", "ground_truth", "larger_networks"}
     others |= {"sampler_spaced_repetition"}
     others |= {"flow", "rehearsal"}
+    others |= {"mixture_forgetting"}
+    others |= {"factorial_seeds", "mass_or_drift"}
     assert {FRONT} | others <= set(PAGES)
     assert len(FINDINGS) == 5
     assert set(OTHER) == set(PAGES), "every page needs an entry in OTHER"
