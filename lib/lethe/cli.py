@@ -178,7 +178,9 @@ def pretrain(
 
 @app.command()
 def experiment(
-    study: Annotated[str, typer.Argument(help="sampling, weighting, rehearsal, factorial or bridge.")],
+    study: Annotated[
+        str, typer.Argument(help="sampling, weighting, rehearsal, factorial or bridge.")
+    ],
     only: Annotated[
         list[str] | None, typer.Option(help="Only tasks with key=value; may be repeated.")
     ] = None,
