@@ -64,7 +64,8 @@ def train(task: Settings) -> Outcome:
     [pool]; `label` [pool] and `position` [pool] in the train split.
     """
     torch.set_num_threads(1)
-    recipe = find_recipe(task.get("preset", "quick"), task["model"], epochs=task["epochs"])
+    changes = {name: task[name] for name in ("epochs", "learning_rate") if name in task}
+    recipe = find_recipe(task.get("preset", "quick"), task["model"], **changes)
     everything = prior.resident("train", recipe.pixels)
     position = adapt.by_class(everything.labels.cpu().numpy(), POOL)
     pool, seeds = adapt.part(everything, position), seeds_of(task)
