@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, sobol_indices, spearmanr
 
 from lethe.analysis import agreement, arms, scores
-from lethe.analysis.factors import agree, course, design, sobol, worlds
+from lethe.analysis.factors import agree, course, design, sobol, steady, worlds
 from lethe.analysis.factors.design import CONTROLS, EVERYTHING, NOTHING, PAIRS, RUNS, SOURCES
 from lethe.errors import LetheError
 
@@ -305,8 +305,33 @@ def test_a_study_is_read_back_as_it_was(tmp_path):
     read = design.read_design(write_study(tmp_path, made), "test_resnet", tmp_path)
     for name in ("blocks", "correct", "drawn", "label", "position", "common"):
         assert np.array_equal(getattr(read, name), getattr(made, name))
-    part = read.only(np.array([2, 0]))
-    assert np.array_equal(part.correct, made.correct[[2, 0]])
+
+
+def test_the_share_of_a_bit_at_another_rate(tmp_path):
+    made = small_design(blocks=6, pool=200)
+    table = write_study(tmp_path, made).assign(learning_rate=0.5)
+    read = steady.read_rate(table, "test_resnet", 0.5, tmp_path)
+    assert read.correct.shape[1] == len(steady.FEW)
+    found = steady.bit_share(read, "forgetting_events", rng(), 20)
+    base, other, bit = np.moveaxis(design.values(read, "forgetting_events"), 1, 0)
+    known = np.isfinite(base)
+    slow = [np.square(base - run)[known].sum() for run in (bit, other)]
+    assert found.estimate == pytest.approx(slow[0] / slow[1])
+    assert found.can_judge
+    with pytest.raises(LetheError, match=r"0\.25"):
+        steady.read_rate(table, "test_resnet", 0.25, tmp_path)
+    none = table.assign(learning_rate=np.where(table["run"] == "bit", np.nan, 0.5))
+    with pytest.raises(LetheError, match="block 0 has no run 'bit'"):
+        steady.read_rate(none, "test_resnet", 0.5, tmp_path)
+
+
+def test_runs_at_another_rate_are_not_mixed_in(tmp_path):
+    made = small_design(blocks=3, pool=70)
+    table = write_study(tmp_path, made)
+    extra = table[table["run"].isin(steady.FEW)].assign(learning_rate=0.1, task="none")
+    both = pd.concat([table.assign(learning_rate=np.nan), extra])
+    read = design.read_design(both, "test_resnet", tmp_path)
+    assert np.array_equal(read.correct, made.correct)
 
 
 def test_odd_studies_are_refused(tmp_path):

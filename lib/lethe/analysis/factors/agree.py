@@ -9,6 +9,7 @@ sample and nothing else in common. Cost: 2 s for 12 blocks of 2,000 samples and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -49,7 +50,9 @@ def agreements(
         return np.average(found, axis=0, weights=weights[0][drawn])
 
     sizes = (len(values),), values.shape[2]
-    return dict(zip(PAIRS, agreement.pigeonhole_bootstrap(mean, *sizes, rng, draws), strict=True))
+    found = agreement.pigeonhole_bootstrap(mean, *sizes, rng, draws)
+    cut = [replace(x, low=max(x.low, -1.0), high=min(x.high, 1.0)) for x in found]
+    return dict(zip(PAIRS, cut, strict=True))
 
 
 def null(

@@ -11,7 +11,7 @@ import pandas as pd
 from lethe.analysis import arms
 from lethe.analysis.factors.design import EVERYTHING, PAIRS, RUNS, Design
 
-SHUFFLED = "independent of each other"
+SHUFFLED = "by chance"
 
 
 def differences(design: Design, kinds: tuple[str, ...] = tuple(PAIRS)) -> pd.DataFrame:

@@ -23,8 +23,8 @@ RUNS = ("base", "other", *SOURCES, *CONTROLS)
 NOTHING, EVERYTHING = "nothing varies", "everything varies"
 PAIRS = {  # the two runs behind each kind of pair, from what varies least to what varies most
     NOTHING: ("base", "rerun"),
-    "one bit of one weight": ("base", "bit"),
-    "rounding, at every step": ("base", "rounding"),
+    "one bit flipped": ("base", "bit"),
+    "other rounding": ("base", "rounding"),
     **{f"only {source} varies": ("base", source) for source in SOURCES},
     **{f"only {source} is shared": ("other", source) for source in SOURCES},
     EVERYTHING: ("base", "other"),
@@ -34,7 +34,7 @@ PAIRS = {  # the two runs behind each kind of pair, from what varies least to wh
 @dataclass(frozen=True)
 class Design:
     """Runs of one network: correct bool [block, run, epoch, pool], drawn bool [block, run, pool],
-    label and position in the train split int [pool]; runs in the order of RUNS.
+    label and position in the train split int [pool]; runs in the order of RUNS, or as said.
     """
 
     blocks: np.ndarray
@@ -55,44 +55,42 @@ class Design:
             raise LetheError(f"no epoch {epoch}: the runs have epochs 1 to {last}")
         return replace(self, correct=self.correct[:, :, : epoch + 1])
 
-    def only(self, blocks: np.ndarray) -> Design:
-        """Some of the blocks, by their place."""
-        parts = (self.blocks[blocks], self.correct[blocks], self.drawn[blocks])
-        return Design(*parts, self.label, self.position)
-
 
 def read_design(table: pd.DataFrame, model: str, root: Path | str | None = None) -> Design:
-    """The runs of a network from the study's table and arrays.
+    """The runs of a network under its own learning rate, from the study's table and arrays.
 
     LetheError for an unknown network, a block with a run missing, and a `rerun` that is not its
     `base` bit for bit: then the draws are not all that decides, and no pair means what it says.
     """
     rows = arms.only(table, model=model)
-    tasks = rows.pivot(index="block", columns="run", values="task").reindex(columns=RUNS)
-    check_whole(tasks)
+    rows = rows[rows["learning_rate"].isna()] if "learning_rate" in rows else rows
+    tasks = whole_blocks(rows, RUNS)
     check_rerun(rows)
-    names = tasks.to_numpy().ravel().tolist()
-    shape = tasks.shape
-    label, position = (arms.read_arrays(*key, names[:1], root)[0] for key in OF_THE_POOL)
-    correct, drawn = (
-        arms.read_arrays("factorial", key, names, root) for key in ("correct", "drawn")
-    )
-    correct = np.unpackbits(correct, axis=-1, count=label.size).astype(bool)
-    drawn = np.unpackbits(drawn, axis=-1, count=label.size).astype(bool)
-    parts = (correct.reshape(*shape, *correct.shape[1:]), drawn.reshape(*shape, label.size))
-    return checked(Design(tasks.index.to_numpy(), *parts, label, position))
+    return checked(unpacked(tasks, root))
 
 
-OF_THE_POOL = (("factorial", "label"), ("factorial", "position"))
-
-
-def check_whole(tasks: pd.DataFrame) -> None:
-    """LetheError unless every block has every run: tasks [block, run], NaN where one is missing."""
+def whole_blocks(rows: pd.DataFrame, runs: tuple[str, ...]) -> pd.DataFrame:
+    """The tasks of every block: [block, run]; LetheError if a block has a run missing."""
+    tasks = rows.pivot(index="block", columns="run", values="task").reindex(columns=runs)
     missing = tasks.isna()
     if missing.any(axis=None):
         block = missing.index[missing.any(axis=1)][0]
         run = missing.columns[missing.loc[block]][0]
-        raise LetheError(f"block {block} has no run {run!r}: expected {', '.join(RUNS)}")
+        raise LetheError(f"block {block} has no run {run!r}: expected {', '.join(runs)}")
+    return tasks
+
+
+def unpacked(tasks: pd.DataFrame, root: Path | str | None = None) -> Design:
+    """The arrays of tasks [block, run], runs in the order of the columns."""
+    names = tasks.to_numpy().ravel().tolist()
+    stored = {key: arms.read_arrays("factorial", key, names, root) for key in STORED}
+    label, position = stored["label"][0], stored["position"][0]
+    bits = [np.unpackbits(stored[key], axis=-1, count=label.size) for key in ("correct", "drawn")]
+    parts = [b.reshape(*tasks.shape, *b.shape[1:]).astype(bool) for b in bits]
+    return Design(tasks.index.to_numpy(), *parts, label, position)
+
+
+STORED = ("correct", "drawn", "label", "position")
 
 
 def check_rerun(rows: pd.DataFrame) -> None:
