@@ -28,7 +28,7 @@ from lethe.errors import LetheError, nearest
 from lethe.paths import data_folder
 from lethe.traces import files
 
-NAMES = ("sampling", "weighting", "rehearsal", "factorial")
+NAMES = ("sampling", "weighting", "rehearsal", "factorial", "memory", "back_flow", "bridge")
 STUDIES = {name: f"lethe.experiments.{name}" for name in NAMES}
 Settings = dict[str, Any]
 Outcome = tuple[list[dict[str, float]], dict[str, np.ndarray]]  # rows; arrays by sample

@@ -4,7 +4,7 @@ Training memory is any dependence of the next update on more than the present we
 present batch: momentum, moments, averages, running statistics, order, queues.
 """
 
-from lethe.capture.interventions.fork import HORIZONS, Arm, Fork, fork
+from lethe.capture.interventions.fork import HORIZONS, Arm, Fork, fork, run_arm
 from lethe.capture.interventions.invariants import InvariantError
 from lethe.capture.interventions.primitives import (
     Intervention,
@@ -49,6 +49,7 @@ __all__ = [
     "reset_momentum",
     "reset_teacher",
     "rising",
+    "run_arm",
     "swap_windows",
     "together",
 ]
