@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lethe.analysis.agreement import Interval
+from lethe.analysis.agreement import Interval, benjamini_hochberg
+from lethe.analysis.paired_effects import bca_interval, equivalence, sign_flip_p
 from lethe.errors import LetheError, nearest
 
 DISTANCES = ("tv", "js", "hellinger", "weights")
@@ -49,6 +50,52 @@ def by_repeat(table: pd.DataFrame, distance: str = "tv") -> pd.DataFrame:
 def by_seed(repeats: pd.DataFrame) -> pd.DataFrame:
     """Means over the repeats of `by_repeat`. Index: network, part, regime, seed."""
     return repeats.groupby(level=["network", "part", "regime", "seed"]).mean()
+
+
+def of_seeds(
+    seeds: pd.DataFrame, network: str, what: str, regimes: Sequence[str], part: str = "regimes"
+) -> np.ndarray:
+    """Mean over some regimes of a column of `by_seed`, one number a seed, in the order of seeds.
+
+    LetheError for a regime without rows.
+    """
+    rows = seeds.loc[(network, part)]
+    known = rows.index.get_level_values("regime")
+    for name in regimes:
+        if name not in known:
+            raise LetheError(f"no rows of regime {name!r}: {nearest(name, known.unique())}")
+    return rows[known.isin(regimes)][what].groupby(level="seed").mean().to_numpy()
+
+
+def family(
+    table: pd.DataFrame, regimes: Sequence[str], distances: Sequence[str], margin: float
+) -> pd.DataFrame:
+    """Every network, regime, distance and column of `by_repeat`: mean over seeds with its BCa
+    interval, p of all sign flips, that p adjusted for all rows (Benjamini-Hochberg), p of
+    equivalence to 0 within `margin`, and the pooled interval as `pooled low`, `pooled high`.
+    """
+    rows = []
+    for distance in distances:
+        repeats = by_repeat(table[table["part"] == "regimes"], distance)
+        seeds = by_seed(repeats)
+        for network in table["network"].unique():
+            for regime in regimes:
+                for what in seeds:
+                    values = of_seeds(seeds, network, what, [regime])
+                    every = repeats.loc[(network, "regimes", regime), what].to_numpy()
+                    about = {"network": network, "regime": regime, "distance": distance}
+                    rows.append(about | {"what": what} | one_test(values, every, margin))
+    found = pd.DataFrame(rows)
+    return found.assign(adjusted=benjamini_hochberg(found["p"])[1])
+
+
+def one_test(values: np.ndarray, every: np.ndarray, margin: float) -> dict[str, float]:
+    """What `family` says of one row: values [seed], and of every repeat."""
+    interval, pooled = bca_interval(values), pooled_interval(every)
+    row = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+    row |= {"pooled low": pooled.low, "pooled high": pooled.high, "seeds": len(values)}
+    equal = equivalence(values, margin).p_value if len(values) > 1 else 1.0
+    return row | {"p": sign_flip_p(values), "equal p": equal}
 
 
 def pooled_interval(

@@ -38,7 +38,8 @@ from lethe.experiments.tasks import Outcome, Settings, Study
 NETWORKS = (("test_resnet", "sgd"), ("test_vit", "sgd"), ("test_vit", "adamw"))
 ARMS = ("carry", "break", "same memory")
 SEEDS, SWEEP_REPEATS = 10, 1
-REPEATS = {"sgd": 8, "adamw": 2}
+REPEATS = {"test_vit/sgd": 4, "test_vit/adamw": 2}  # other networks: MOST
+MOST = 8
 EACH, PROBE = 20, 5  # typefaces: of the training images, of the unseen ones
 EPOCHS, STOPPED = 6, 3  # of fine-tuning: planned, and done when the branches part
 BATCH = 32
@@ -91,7 +92,7 @@ def tasks(quick: bool = False, large: bool = False) -> list[Settings]:
     """
     networks = (("resnet18", "sgd"), ("deit_small_patch16_224", "sgd")) if large else NETWORKS
     more = {"preset": "book"} if large else {}
-    runs = [(m, o, "regimes", 2 if quick else REPEATS[o]) for m, o in networks]
+    runs = [(m, o, "regimes", 2 if quick else REPEATS.get(f"{m}/{o}", MOST)) for m, o in networks]
     runs = runs[:1] if quick else [*runs, (*networks[0], "sweep", SWEEP_REPEATS)]
     return [
         {"model": m, "optimizer": o, "part": part, "seed": seed, "repeats": repeats, **more}
