@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import mahalanobis
 from scipy.special import expit, rel_entr, softmax
 from scipy.stats import linregress, mannwhitneyu, multivariate_normal, rankdata, spearmanr
+from scipy.stats import t as student
 
 from lethe.analysis import mass_and_drift as md
 from lethe.analysis.class_distances import class_distances, closeness_and_loss, rank_correlations
@@ -268,3 +269,39 @@ def test_closeness_and_loss_find_what_was_planted_and_nothing_else():
     assert false[1].low < 0 < false[1].high
     with pytest.raises(LetheError, match="3 classes"):
         closeness_and_loss(distance[:3], planted[:, 5:8], sure[:3], draw, 10)
+
+
+def test_the_limits_of_a_share_are_where_the_difference_could_be_nothing():
+    """Fieller from the definition: |mean(part - r whole)| = t s / sqrt(n) at both limits."""
+    draw = np.random.default_rng(8)
+    whole = draw.normal(1, 0.3, 10)
+    part = 0.6 * whole + draw.normal(0, 0.1, 10)
+    found = md.share_of_loss(part, whole)
+    assert found.estimate == pytest.approx(part.mean() / whole.mean())
+    for limit in (found.low, found.high):
+        rest = part - limit * whole
+        touch = student.ppf(0.975, 9) * rest.std(ddof=1) / np.sqrt(10)
+        assert abs(rest.mean()) == pytest.approx(touch)
+    assert found.low < found.estimate < found.high
+
+
+def test_the_interval_of_a_share_holds_the_truth_as_often_as_it_says():
+    draw = np.random.default_rng(9)
+    held = []
+    for _ in range(1500):
+        whole = draw.normal(1, 0.4, 8)
+        found = md.share_of_loss(0.7 * whole + draw.normal(0, 0.2, 8), whole)
+        held.append(found.low <= 0.7 <= found.high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.02)
+
+
+def test_a_share_of_nothing_has_no_interval():
+    part, whole = np.array([0.1, -0.1, 0.2]), np.array([0.01, -0.02, 0.02])
+    assert np.isnan(md.share_of_loss(part, whole).low)
+    assert np.isnan(md.share_of_loss(part, -np.abs(whole)).high)
+    assert np.isnan(md.share_of_loss(part, np.zeros(3)).estimate)
+    same = md.share_of_loss(np.ones(3), np.ones(3))
+    assert (same.low, same.high) == (1, 1)
+    for bad in (([1.0], [1.0]), (1.0, 2.0)):
+        with pytest.raises(LetheError, match="two seeds"):
+            md.share_of_loss(*bad)

@@ -17,7 +17,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logsumexp
 from scipy.stats import rankdata
+from scipy.stats import t as student
 
+from lethe.analysis.agreement.resampling import Interval
 from lethe.errors import LetheError
 
 RIGHT, TAKEN, CONFUSED, BOTH = range(4)
@@ -192,3 +194,26 @@ def shifted(p: Parts, shift: float) -> Parts:
     """The same with `shift` added to all log-odds, as if taken off every new logit."""
     gap = p.log_odds + shift
     return Parts(-np.logaddexp(0, -gap), -np.logaddexp(0, gap), p.among_old, p.among_new)
+
+
+def share_of_loss(part: np.ndarray, whole: np.ndarray, level: float = 0.95) -> Interval:
+    """A part of a loss over the whole loss: ratio of the means over seeds, both float[seed].
+
+    Limits by Fieller (1954): the ratios r for which part - r whole could be 0 by Student's t. None
+    (NaN) where the whole loss is not clearly above 0. LetheError for other numbers of seeds, and
+    for fewer than two.
+    """
+    pairs = np.array([part, whole], float)
+    if pairs.ndim != 2 or pairs.shape[1] < 2:
+        raise LetheError("a share needs both losses for the same two seeds or more")
+    n = pairs.shape[1]
+    (a, b), covariance = pairs.mean(axis=1), np.cov(pairs) / n
+    square = student.ppf((1 + level) / 2, n - 1) ** 2
+    form = (n, n, "Fieller over seeds", level)
+    bend = b**2 - square * covariance[1, 1]
+    if b <= 0 or bend <= 0:
+        return Interval(a / b if b else np.nan, np.nan, np.nan, np.nan, *form)
+    middle = a * b - square * covariance[0, 1]
+    reach = np.sqrt(max(middle**2 - bend * (a**2 - square * covariance[0, 0]), 0.0))
+    limits = [(middle + side * reach) / bend for side in (-1, 1)]
+    return Interval(a / b, *limits, np.nan, *form)

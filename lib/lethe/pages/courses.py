@@ -63,7 +63,8 @@ def _panel(
 ) -> alt.Chart:
     """The lines of one quantity; colour and dash stand for the arm."""
     colors, n = list(COLORS.values()), range(len(names))
-    legend = alt.Legend(title=None, orient="bottom", columns=2, symbolOpacity=1, symbolSize=160)
+    looks = {"symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 3, "symbolOpacity": 1}
+    legend = alt.Legend(title=None, orient="bottom", columns=2, **looks)
     ranges = [colors[k % len(colors)] for k in n], [DASHES[k // len(colors)] for k in n]
     scales = [alt.Scale(domain=names, range=values) for values in ranges]
     told = [f"{color}:N", alt.Tooltip(f"{x}:Q", format=".2f"), alt.Tooltip(f"{y}:Q", format=".3f")]
