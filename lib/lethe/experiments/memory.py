@@ -7,7 +7,7 @@ optimizer's state over to the new task. From each state all arms take the same 2
 those that are about order. Probe: unseen letters, and training letters for forgetting; at the turn
 also of the old task. `seed change` is another run altogether, every stream drawn anew: the scale
 that effects are held against. `one cycle` is one process again under a falling rate. The question
-is written into every audit record before the first step. Cost: 60 tasks of about 1 minute on a
+is written into every audit record before the first step. Cost: 50 tasks of about 1 minute on a
 core.
 """
 
