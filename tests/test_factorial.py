@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from lethe import traces
-from lethe.analysis.factors import design
+from lethe.analysis.factors import design, steady
 from lethe.capture import capture_run, plan_run, streams
 from lethe.capture.recipes import find_recipe
+from lethe.capture.samplers import Plan
 from lethe.experiments import adapt, factorial, prior, tasks
 
 TASK = {"model": "test_resnet", "block": 500, "epochs": 1}  # seeds 1000 and 1001
@@ -26,20 +27,35 @@ def outcome(run, **more):
     return factorial.carry_out({**TASK, "run": run, **more}, Path())
 
 
-def test_the_list_is_whole_blocks_of_all_runs():
+def test_the_list_is_whole_blocks_of_all_runs_then_the_swapped_rates():
     listed = factorial.tasks()
-    assert len(listed) == factorial.BLOCKS * len(factorial.MODELS) * len(factorial.RUNS)
+    blocks = [task for task in listed if "learning_rate" not in task]
+    assert len(blocks) == factorial.BLOCKS * len(factorial.MODELS) * len(factorial.RUNS)
+    assert listed == blocks + factorial.swapped()
     assert len({tasks.task_id(task) for task in listed}) == len(listed)
-    first = listed[: len(factorial.MODELS) * len(factorial.RUNS)]
+    first = blocks[: len(factorial.MODELS) * len(factorial.RUNS)]
     assert {task["block"] for task in first} == {0}
     assert len(factorial.tasks(quick=True)) == 2 * len(factorial.RUNS)
     assert {task["model"] for task in factorial.tasks(large=True)} == set(factorial.LARGE_MODELS)
 
 
+def test_swapped_rates_are_those_of_the_other_network():
+    own = {name: find_recipe("quick", name).learning_rate for name in factorial.MODELS}
+    one, two = factorial.MODELS
+    assert {one: own[two], two: own[one]} == factorial.SWAPPED
+    assert factorial.FEW == steady.FEW
+
+
+def test_a_learning_rate_in_the_task_is_used(small):
+    (slow,), _ = outcome("base", learning_rate=1e-6)
+    (fast,), _ = outcome("base")
+    assert slow["weights"] != fast["weights"]
+
+
 def test_study_and_analysis_name_the_same_runs():
     assert factorial.RUNS == design.RUNS
     assert factorial.SOURCES == design.SOURCES
-    assert factorial.SOURCES == streams.PURPOSES[:4]
+    assert streams.PURPOSES[:4] == factorial.SOURCES
 
 
 def test_a_run_differs_from_base_in_its_source_only():
@@ -93,6 +109,16 @@ def test_no_network_of_the_study_has_active_dropout():
         model = prior.build(name, 62, find_recipe("quick", name), "none", 0)
         for module in model.modules():
             assert getattr(module, "p", 0) == getattr(module, "drop_prob", 0) == 0
+
+
+def test_backwards_keeps_the_batches_and_turns_each():
+    plan = Plan(np.random.default_rng(0).permutation(23), np.zeros(23, np.int64))
+    turned = factorial.backwards(plan, 5)
+    for start in range(0, 23, 5):
+        part = slice(start, start + 5)
+        assert np.array_equal(turned.positions[part], plan.positions[part][::-1])
+    joined = factorial.backwards(Plan(np.arange(11), np.zeros(11, np.int64)), 5)
+    assert np.array_equal(joined.positions, [4, 3, 2, 1, 0, 10, 9, 8, 7, 6, 5])  # no batch of one
 
 
 def test_bits_come_back():

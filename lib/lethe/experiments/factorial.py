@@ -7,7 +7,7 @@ Controls, all with the draws of `base`: `rerun` in a fresh process; `rounding` w
 every batch listed backwards, so that the same sums are rounded differently; `bit` with the last bit
 of one weight flipped before fine-tuning. Blocks share no seed. Stream `dropout` feeds nothing:
 neither network has an active dropout layer.
-Cost: 180 runs of 13 s (ResNet) or 23 s (ViT) on one core of its own.
+Cost: 216 runs of 13 s (ResNet) or 23 s (ViT) on one core of its own.
 """
 
 from __future__ import annotations
@@ -33,20 +33,34 @@ RUNS = ("base", "other", *SOURCES, *CONTROLS)
 BLOCKS, EPOCHS = 10, 15
 POOL, DRAWN = 50, 40  # typefaces a letter: in the pool, and of these drawn to train on
 MODELS = ("test_resnet", "test_vit")
+SWAPPED = {"test_resnet": 0.75e-3, "test_vit": 4e-3}  # each has the other's learning rate
+FEW, FEW_BLOCKS = ("base", "other", "bit"), 6
 LARGE_MODELS = ("resnet18", "deit_small_patch16_224")
 
 
 def tasks(quick: bool = False, large: bool = False) -> list[Settings]:
-    """The runs of the study, block by block; quick: two blocks of one network, 3 epochs; large: the
-    same runs with the networks of the preset `book`.
+    """The runs of the study, block by block, then those with the learning rates swapped; quick: two
+    blocks of one network, 3 epochs; large: the blocks alone, with the networks of the preset
+    `book`.
     """
     networks = ("test_resnet",) if quick else LARGE_MODELS if large else MODELS
     more = {"preset": "book"} if large else {}
-    return [
+    blocks = [
         {"model": model, "run": run, "block": block, "epochs": 3 if quick else EPOCHS, **more}
         for block in range(2 if quick else BLOCKS)
         for model in networks
         for run in RUNS
+    ]
+    return blocks if quick or large else [*blocks, *swapped()]
+
+
+def swapped() -> list[Settings]:
+    """Runs of every network at the other one's learning rate: does the rate make it steady?"""
+    return [
+        {"model": model, "run": run, "block": block, "epochs": EPOCHS, "learning_rate": rate}
+        for block in range(FEW_BLOCKS)
+        for model, rate in SWAPPED.items()
+        for run in FEW
     ]
 
 
