@@ -66,8 +66,8 @@ page = book.start("mass_or_drift", {name: globals()[name] for name in names})
 # itself moves (*drift*). For equal covariances, fitting new data by forward KL, which is what supervised fine-tuning does, sends
 # the weight to 0. Replay helps forward KL only because it changes the training distribution. Drift is gated by the overlap of
 # the modes, and falls exponentially with their distance; that is shown for reverse KL. All this is the
-# abstract [A]; we have not read the proofs, and nothing here is a theorem of the paper. The
-# [page before](mixture_forgetting.ipynb) works the mixture out.
+# abstract [A]; we have not read the proofs, and nothing here is a theorem of the paper. Another
+# [page](mixture_forgetting.ipynb) works the mixture out.
 #
 # **A classifier is no mixture.** It has no weight of its own; it has a probability for every image. What follows is *our* analogy,
 # derived by us [D]. The weight $\beta$ is one number for all. A classifier's *mass* on image $x$,
@@ -208,14 +208,14 @@ def lowest(model, arm):
 
 
 for model in models:
-    for arm in ("none", "replay 0.5"):
+    for key, arm in {"none": "none", "replay": "replay 0.5"}.items():
         worst, at_end = lowest(model, arm), arms.by_seed(end[model], "masked", arm)
-        book.keep(page, f"worst_{arm}_{model}", arms.mean_interval(worst), fmt=".1%")
-        book.keep(page, f"end_{arm}_{model}", arms.mean_interval(at_end), fmt=".1%")
+        book.keep(page, f"worst_{key}_{model}", arms.mean_interval(worst), fmt=".1%")
+        book.keep(page, f"end_{key}_{model}", arms.mean_interval(at_end), fmt=".1%")
     book.text(
         page,
         f"**{model}**, without replay: right among old classes at the worst look {{worst_none_{model}}}, at the end "
-        f"{{end_none_{model}}}. With `replay 0.5`: {{worst_replay 0.5_{model}}} and {{end_replay 0.5_{model}}}.",
+        f"{{end_none_{model}}}. With `replay 0.5`: {{worst_replay_{model}}} and {{end_replay_{model}}}.",
     )
 
 # %% [markdown]
