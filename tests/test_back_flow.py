@@ -114,6 +114,34 @@ def test_repeats_are_averaged_inside_a_seed_and_arms_are_compared_in_pairs():
     assert found["lost by sharing"].to_numpy() == pytest.approx(np.ones(4))
 
 
+def test_the_family_has_a_row_a_question_and_adjusts_over_all():
+    table = analysis.with_network(made_up(("a/sgd", "b/sgd"), seeds=10), ["a/sgd", "b/sgd"])
+    found = analysis.family(table, ["standard"], ["tv", "js"], margin=0.001)
+    assert len(found) == 2 * 2 * 5  # networks, distances, arms and differences
+    lost = found[found["what"] == "lost by the break"].iloc[0]
+    assert (lost["estimate"], lost["p"], lost["seeds"]) == (1, 2 / 2**10, 10)
+    assert lost["equal p"] > 0.99
+    carry = found[found["what"] == "carry"].iloc[0]  # seeds 0 to 9, plus 1
+    assert carry["estimate"] == pytest.approx(5.5)
+    assert carry["low"] < 5.5 < carry["high"]
+    assert carry["pooled high"] - carry["pooled low"] < carry["high"] - carry["low"]
+    assert (found["adjusted"] >= found["p"]).all()
+    ranked = found["p"].to_numpy().argsort()
+    steps = found["p"].to_numpy()[ranked] * len(found) / np.arange(1, len(found) + 1)
+    by_hand = np.minimum.accumulate(steps[::-1])[::-1].clip(max=1)
+    assert found["adjusted"].to_numpy()[ranked] == pytest.approx(by_hand)
+
+
+def test_means_over_regimes_are_taken_inside_a_seed_and_unknown_regimes_named():
+    table = analysis.with_network(made_up(), ["a/sgd"])
+    other = table.assign(regime="orthogonal", tv_2=table["tv_2"] + 4)
+    seeds = analysis.by_seed(analysis.by_repeat(pd.concat([table, other])))
+    found = analysis.of_seeds(seeds, "a/sgd", "break", ["standard", "orthogonal"])
+    assert found == pytest.approx(np.arange(4) + 2)
+    with pytest.raises(LetheError, match="standard"):
+        analysis.of_seeds(seeds, "a/sgd", "break", ["standart"])
+
+
 def test_unknown_networks_and_distances_are_named():
     with pytest.raises(LetheError, match="a/sgd"):
         analysis.with_network(made_up(), ["a/sdg"])
