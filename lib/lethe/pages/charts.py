@@ -14,6 +14,7 @@ from IPython.display import display
 from lethe.pages.dots import dots
 from lethe.pages.fronts import fronts
 from lethe.pages.gallery import data_uri, image_grid
+from lethe.pages.horizons import horizons
 from lethe.pages.intervals import interval_chart
 from lethe.pages.log_lines import log_lines
 from lethe.pages.picker import life_picker
@@ -21,7 +22,7 @@ from lethe.pages.rasters import raster
 from lethe.pages.render import COLORS, INK, finished, limited
 from lethe.pages.sliders import sliders
 
-__all__ = ["bars", "data_uri", "dots", "fronts", "heatmap", "histogram", "image_grid"]
+__all__ = ["bars", "data_uri", "dots", "fronts", "heatmap", "histogram", "horizons", "image_grid"]
 __all__ += [
     "interval_chart",
     "life_picker",

@@ -44,7 +44,7 @@ def recalibrated(images: Sequence[Tensor]) -> Readout:
 
 @torch.inference_mode()
 def probabilities(network: nn.Module, images: Tensor, batch: int = 500) -> np.ndarray:
-    """Softmax of the network in eval mode on images [n, c, h, w]: float32[n, class].
+    """Softmax of the network in eval mode on inputs [n, ...]: float32[n, class].
 
     The mode of every module is put back.
     """
@@ -53,8 +53,13 @@ def probabilities(network: nn.Module, images: Tensor, batch: int = 500) -> np.nd
     rows = []
     for part in images.split(batch):
         with fine_tuning.precision(part.device):
-            logits = network(part.contiguous(memory_format=torch.channels_last))
+            logits = network(laid_out(part))
         rows.append(logits.float().softmax(1).cpu())
     for module, mode in modes.items():
         module.training = mode
     return torch.cat(rows).numpy()
+
+
+def laid_out(inputs: Tensor) -> Tensor:
+    """Images with their channels last, as in training; other inputs as they are."""
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
