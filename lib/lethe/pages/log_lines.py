@@ -42,7 +42,9 @@ def log_lines(
     told = [alt.Tooltip(f"{c}:Q", title=w, format=".4~g") for c, w in ((x, x_title), (y, y_title))]
     mark = alt.Chart(limited(table[[x, y, arm]])).mark_line(strokeWidth=2.5)
     chart = mark.encode(
-        x=alt.X(f"{x}:Q", title=x_title, scale=_scale("x" in log), axis=_axis("x" in log)),
+        x=alt.X(
+            f"{x}:Q", title=x_title, scale=_scale("x" in log, nice=False), axis=_axis("x" in log)
+        ),
         y=alt.Y(f"{y}:Q", title=y_title, scale=_scale("y" in log), axis=_axis("y" in log)),
         color=alt.Color(f"{arm}:N", scale=colors, legend=legend),
         strokeDash=alt.StrokeDash(f"{arm}:N", scale=strokes, legend=legend),
@@ -64,8 +66,8 @@ def _check(table: pd.DataFrame, x: str, y: str, arm: str, log: str, dashed: Sequ
             raise LetheError(f"{name} holds values of 0 or less: no logarithm shows them")
 
 
-def _scale(log: bool) -> alt.Scale:
-    return alt.Scale(type="log") if log else alt.Scale(zero=False, nice=True)
+def _scale(log: bool, nice: bool = True) -> alt.Scale:
+    return alt.Scale(type="log", nice=nice) if log else alt.Scale(zero=False, nice=True)
 
 
 def _axis(log: bool) -> alt.Axis:
