@@ -41,6 +41,7 @@ OTHER = {
         "null_draws": "2",
         "compared": "200",
     },
+    "back_flow": {"networks": "test_vit/sgd", "distance": "hellinger", "margin": "0.01"},
     "factorial_seeds": {
         "models": "test_vit",
         "score": "mean_retention",
@@ -49,6 +50,7 @@ OTHER = {
         "bootstrap": "20",
         "ceiling_draws": "2",
     },
+    "training_memory": {"metric": "hellinger", "horizon": "20", "margin": "0.02"},
     "finding_3_seed_stability": {"score": "forgetting_events", "bootstrap": "12"},
     "finding_4_classes": {"show": "4", "bootstrap": "20", "ceiling_draws": "2"},
     "finding_5_early_loss": {
@@ -137,6 +139,7 @@ def test_there_are_notebooks():
     others |= {"flow", "rehearsal"}
     others |= {"mixture_forgetting"}
     others |= {"factorial_seeds", "mass_or_drift"}
+    others |= {"back_flow", "training_memory"}
     assert {FRONT} | others <= set(PAGES)
     assert len(FINDINGS) == 5
     assert set(OTHER) == set(PAGES), "every page needs an entry in OTHER"

@@ -179,7 +179,10 @@ def pretrain(
 @app.command()
 def experiment(
     study: Annotated[
-        str, typer.Argument(help="sampling, weighting, rehearsal, factorial or bridge.")
+        str,
+        typer.Argument(
+            help="sampling, weighting, rehearsal, factorial, memory, back_flow or bridge."
+        ),
     ],
     only: Annotated[
         list[str] | None, typer.Option(help="Only tasks with key=value; may be repeated.")
