@@ -471,3 +471,43 @@ def test_fine_tuning_here_is_that_of_a_capture():
         assert torch.allclose(one, other, atol=1e-6)
     with pytest.raises(LetheError, match="there is no batch 4: the stream has 4"):
         here.take_step(4)
+
+
+def swap_gap(rate: float, momentum: float, horizon: int = 2) -> float:
+    """Length of the gap of the weights after an adjacent swap of two batches."""
+    training = started(norm=False, lr=rate, momentum=momentum)
+    if momentum:
+        for state in training.optimizer.state.values():
+            state["momentum_buffer"].zero_()
+    training.step = 6
+    arm = fork(training, iv.swap_windows(1), horizons=(0, 1, horizon)).arms["order swap, 1"]
+    return arm.gaps["weights"][-1]
+
+
+@pytest.mark.parametrize(("momentum", "order"), [(0.0, 2), (0.9, 1)])
+def test_an_adjacent_swap_is_second_order_but_first_order_with_momentum(momentum, order):
+    """theta_AB - theta_BA = rate^2 (H_B g_A - H_A g_B) for plain SGD; momentum adds a term in rate
+    itself, since the first batch of a pair is felt longer than the second.
+    """
+    rates = np.array([1e-3, 2e-3, 4e-3])
+    gaps = [swap_gap(rate, momentum) for rate in rates]
+    slope = np.polyfit(np.log(rates), np.log(gaps), 1)[0]
+    assert slope == pytest.approx(order, abs=0.15)
+
+
+def test_the_first_order_term_of_a_swap_under_momentum():
+    """-rate mu (g_A - g_B) right after the pair, from gradients taken here."""
+    rate, momentum = 1e-4, 0.9
+    training = started(norm=False, lr=rate, momentum=momentum)
+    gradients = []
+    for batch in (6, 7):
+        rows = training.rows(batch)
+        training.model.zero_grad()
+        loss = nn.functional.cross_entropy(
+            training.model(training.images[rows]), training.labels[rows]
+        )
+        loss.backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in training.model.parameters()]))
+    expected = rate * momentum * float((gradients[0] - gradients[1]).norm())
+    arm = fork(training, iv.swap_windows(1), horizons=(0, 2)).arms["order swap, 1"]
+    assert arm.gaps["weights"][-1] == pytest.approx(expected, rel=0.03)
