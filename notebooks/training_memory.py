@@ -176,7 +176,7 @@ for process in processes:
 #
 # **Rules, named before the full runs were seen** (they are written into every audit record): the distance is total
 # variation, the horizon 50 steps, the margin 0.01. *Relative* is the effect over that of a seed change at the same
-# step. *Lifetime*: the first look after the peak at which at most half of it is left.
+# step. With fewer than 10 seeds there is no verdict. *Lifetime*: the first look after the peak at which at most half of it is left.
 
 
 # %% tags=["hide-input"]
@@ -227,6 +227,7 @@ for process in processes:
     display(shown.rename_axis(process))
 
 # %% tags=["hide-input"]
+NEEDED = 10  # seeds for a verdict on this page
 RULES = {
     "A reset of the optimizer leaves a trace in the predictions": (book.above, "distance", margin),
     "Ten batches swapped with the next ten leave a trace": (book.above, "distance", margin),
@@ -234,6 +235,13 @@ RULES = {
     "It fades: at the end at most half of the peak is left": (book.below, "left", 0.5),
     "BatchNorm statistics heal: their reset is no longer seen": (book.below, "distance", margin),
 }
+
+
+def ten(check, key):
+    """The check, or no verdict with fewer than ten seeds."""
+    seeds = page.results[key].n_seeds
+    few = f"{page.results[key]} rests on {seeds} seeds, fewer than {NEEDED}"
+    return check if seeds >= NEEDED else book.Check(book.CANNOT_TELL, few)
 
 
 def arms_under(claim):
@@ -248,7 +256,8 @@ def arms_under(claim):
 # %%
 for claim, (rule, key, limit) in RULES.items():
     where = "" if "end" in claim else f" after {horizon} steps"
-    checks = {p: rule(page, f"{key} {arm} {p}", limit) for p, arm in arms_under(claim)}
+    keys = {p: f"{key} {arm} {p}" for p, arm in arms_under(claim)}
+    checks = {p: ten(rule(page, k, limit), k) for p, k in keys.items()}
     if "fades" in claim:  # a lifetime belongs to a process
         for p, check in checks.items():
             book.verdict(page, f"{p}: {claim}{where}.", check)
@@ -506,7 +515,8 @@ for what, probe in ASKED.items():
 shown = pd.DataFrame.from_dict(rows, orient="index").round(3)
 shown.index = pd.MultiIndex.from_tuples(cells, names=["process", "arm"])
 display(shown)
-checks = [book.within(page, f"forgotten {a} {p} old", 0, margin) for p, a in AT_TURN.items()]
+keys = [f"forgotten {a} {p} old" for p, a in AT_TURN.items()]
+checks = [ten(book.within(page, key, 0, margin), key) for key in keys]
 if checks:
     book.verdict(
         page,
