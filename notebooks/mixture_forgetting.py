@@ -145,7 +145,7 @@ def held(right, reason):
 # of 6 on. A fitted rate must be within 2 % of the predicted one. A Hessian is well conditioned if its largest eigenvalue
 # is at most ten times the smallest. Computed numbers have no seeds, so their verdicts need none; random ones follow the
 # usual rules. For Chen et al.: the interval of the difference over the seeds; 0.05 counts as equal. For the random parts a pilot on other seeds
-# had been seen.
+# had been seen, and the separations that a verdict names were chosen with the computed numbers in sight.
 #
 # ## The picture
 #
@@ -625,7 +625,7 @@ note("of", len(SEPARATIONS), ".0f")
 book.text(
     page,
     f"SFT at time {until:g}, all components free. In the picture's flow at a separation of 2 the weight ends at {{sft beta 2}} and "
-    "the old mean at {sft old_mean 2}, on the new mode; the overlap is {sft overlap 2} (floor {floor 2}). The weight is still above "
+    "the old mean at {sft old_mean 2}, where the new mode is at 2; the overlap is {sft overlap 2} (floor {floor 2}). The weight is still above "
     "0.1 at {stall logit 9} of {of} separations in the logit clock from 0.9, at {stall logit 5} from 0.5, and in the "
     "Fisher clock at {stall fisher 9} and {stall fisher 5}: **whether the mass or the component is lost also depends "
     "on the clock**, which sets how fast weights move beside means. The overlap tells the same in all of them.",
