@@ -256,7 +256,8 @@ def dot(network, regime, what):
     found = page.results[f"{what} {regime} {network}"]
     arm, panel = DIFFERENCES.get(what, what), RIGHT if what in DIFFERENCES else LEFT
     place = {"row": regime, "panel": panel, "color": arm}
-    return place | {"estimate": found.value, "low": found.low, "high": found.high}
+    ends = (found.value if end is None else end for end in (found.low, found.high))
+    return place | dict(zip(("estimate", "low", "high"), (found.value, *ends)))
 
 
 for network in networks:
