@@ -1,9 +1,9 @@
 """What forks cost beside the plain way, and the statistics over seeds beside scipy's.
 
 Fork: the same arms, steps and looks once by `deepcopy` of the whole training, as one would write
-it, with no checksum and no check, and once by `fork`. Both give the same predictions, which is checked
-first. Tests: all sign flips of 10 seeds against `scipy.stats.permutation_test`. Run it by hand:
-`python benchmarks/interventions.py`; 2 minutes on one core.
+it, without a checksum or a check, and once by `fork`. Both give the same predictions; that is
+asserted first. Tests: all sign flips of 10 seeds against `scipy.stats.permutation_test`. Run by
+hand: `python benchmarks/interventions.py`; 2 minutes on one core.
 """
 
 from __future__ import annotations
