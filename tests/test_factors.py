@@ -48,6 +48,7 @@ def test_worlds_with_known_shares(world, first, total):
     alone = found[f"S {sobol.INTERACTION}"].estimate
     assert alone == pytest.approx(1 - sum(first), abs=0.1)
     assert all(found[f"T {control}"].estimate == 0 for control in CONTROLS)
+    assert all(found[f"X {source}"] == found[f"T {source}"] for source in SOURCES)
 
 
 def test_a_single_source_that_does_everything():

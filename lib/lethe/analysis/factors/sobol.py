@@ -52,7 +52,7 @@ def by_class(values: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 def terms(centred_values: np.ndarray) -> dict[str, np.ndarray]:
     """What is summed over blocks and units, [block, unit] each: `V`; `T x` and `S x` by source, `T
-    x` by control. Unknown units have 0.
+    x` by control, `X x` = what a source adds to one flipped bit. Unknown units have 0.
     """
     run = {name: centred_values[:, place] for place, name in enumerate(RUNS)}
     found = {"V": np.square(run["base"] - run["other"]) / 2}
@@ -60,6 +60,7 @@ def terms(centred_values: np.ndarray) -> dict[str, np.ndarray]:
         found[f"T {name}"] = np.square(run["base"] - run[name]) / 2
     for name in SOURCES:
         found[f"S {name}"] = run["other"] * (run[name] - run["base"])
+        found[f"X {name}"] = found[f"T {name}"] - found["T bit"]
     found[f"S {INTERACTION}"] = found["V"] - sum(found[f"S {name}"] for name in SOURCES)
     return {name: np.nan_to_num(term) for name, term in found.items()}
 
@@ -67,7 +68,7 @@ def terms(centred_values: np.ndarray) -> dict[str, np.ndarray]:
 def shares(
     centred_values: np.ndarray, rng: np.random.Generator, draws: int = 200
 ) -> dict[str, Interval]:
-    """All T and S as shares of V, by the names of `terms`; intervals redraw blocks and units.
+    """All T, S and X as shares of V, by the names of `terms`; intervals redraw blocks and units.
 
     LetheError for a score that no draw changes.
     """
