@@ -15,7 +15,6 @@ from lethe.capture.recipes import find_recipe
 from lethe.errors import LetheError
 from lethe.experiments import adapt, prior, rehearsal, sampling, tasks, weighting
 
-
 SIZES = ({"quick": True}, {}, {"large": True})
 # studies whose arms are tasks: the column of the arm, and of what pairs them; in `memory` and
 # `back_flow` a task holds all arms of a seed
