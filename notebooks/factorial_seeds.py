@@ -305,22 +305,21 @@ for model in models:
 # - *It is the interplay*: what belongs to no source alone lies above one half.
 
 # %%
-words = {}
+NAMED = ", ".join(SOURCES)
 for model in models:
     keys = {kind: [f"{kind}_{s}_image_{model}" for s in SOURCES] for kind in "TS"}
     alone = book.above(page, f"S_no_source_alone_image_{model}", 0.5)
     bit = book.above(page, f"T_bit_image_{model}", suffices)
     claims = {
-        "any single source suffices to make two runs independent.": [
+        f"any single source makes two runs independent ({NAMED}).": [
             book.above(page, key, suffices) for key in keys["T"]
         ],
-        "one bit of one weight suffices.": [bit],
-        "no source dominates.": [book.below(page, key, dominates) for key in keys["S"]],
+        "one flipped bit makes two runs independent.": [bit],
+        f"no source dominates ({NAMED}).": [book.below(page, key, dominates) for key in keys["S"]],
         "most of the variance belongs to no source alone.": [alone],
     }
-    words[model] = {
-        claim: book.verdict(page, f"{model}: {claim}", *checks) for claim, checks in claims.items()
-    }
+    for claim, checks in claims.items():
+        book.verdict(page, f"{model}: {claim}", *checks)
 
 # %% tags=["remove-cell", "nbval-check-output"]
 for model in models:
@@ -616,7 +615,7 @@ display(side_by_side.folded(table, "Jaccard index of the most forgotten"))
 #   source at all.
 # - Two tiny networks, one data set, one recipe each, on a CPU. The networks differ in more than architecture: batch size, normalisation, size of the step. Only the learning
 #   rate was swapped.
-# - A bit that changes nothing in 15 epochs may do so in 150: small differences grow at some speed, and training ends before or after they are large.
+# - The runs end after 15 epochs. What a bit does in longer training was not looked at.
 # - `rounding` lists batches backwards. On a graphics card sums may be rounded differently without anybody asking.
 
 # %% [markdown]

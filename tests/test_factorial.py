@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lethe import traces
-from lethe.analysis.factors import design, steady
+from lethe.analysis.factors.design import CONTROLS, RUNS, SOURCES
 from lethe.capture import capture_run, plan_run, streams
 from lethe.capture.recipes import find_recipe
 from lethe.capture.samplers import Plan
@@ -30,12 +30,12 @@ def outcome(run, **more):
 def test_the_list_is_whole_blocks_of_all_runs_then_the_swapped_rates():
     listed = factorial.tasks()
     blocks = [task for task in listed if "learning_rate" not in task]
-    assert len(blocks) == factorial.BLOCKS * len(factorial.MODELS) * len(factorial.RUNS)
+    assert len(blocks) == factorial.BLOCKS * len(factorial.MODELS) * len(RUNS)
     assert listed == blocks + factorial.swapped()
     assert len({tasks.task_id(task) for task in listed}) == len(listed)
-    first = blocks[: len(factorial.MODELS) * len(factorial.RUNS)]
+    first = blocks[: len(factorial.MODELS) * len(RUNS)]
     assert {task["block"] for task in first} == {0}
-    assert len(factorial.tasks(quick=True)) == 2 * len(factorial.RUNS)
+    assert len(factorial.tasks(quick=True)) == 2 * len(RUNS)
     assert {task["model"] for task in factorial.tasks(large=True)} == set(factorial.LARGE_MODELS)
 
 
@@ -43,7 +43,6 @@ def test_swapped_rates_are_those_of_the_other_network():
     own = {name: find_recipe("quick", name).learning_rate for name in factorial.MODELS}
     one, two = factorial.MODELS
     assert {one: own[two], two: own[one]} == factorial.SWAPPED
-    assert factorial.FEW == steady.FEW
 
 
 def test_a_learning_rate_in_the_task_is_used(small):
@@ -52,10 +51,9 @@ def test_a_learning_rate_in_the_task_is_used(small):
     assert slow["weights"] != fast["weights"]
 
 
-def test_study_and_analysis_name_the_same_runs():
-    assert factorial.RUNS == design.RUNS
-    assert factorial.SOURCES == design.SOURCES
-    assert streams.PURPOSES[:4] == factorial.SOURCES
+def test_the_sources_are_all_purposes_but_dropout():
+    assert streams.PURPOSES[:4] == SOURCES
+    assert streams.PURPOSES[4:] == ("dropout",)
 
 
 def test_a_run_differs_from_base_in_its_source_only():
@@ -63,10 +61,10 @@ def test_a_run_differs_from_base_in_its_source_only():
         factorial.seeds_of({"run": run, "block": 7}).as_dict() for run in ("base", "other")
     )
     assert not set(base.values()) & set(other.values())
-    for source in factorial.SOURCES:
+    for source in SOURCES:
         mixed = factorial.seeds_of({"run": source, "block": 7}).as_dict()
         assert mixed == base | {source: other[source]}
-    for control in factorial.CONTROLS:
+    for control in CONTROLS:
         assert factorial.seeds_of({"run": control, "block": 7}).as_dict() == base
 
 
@@ -155,7 +153,7 @@ def test_the_same_run_in_another_process_is_the_same_bit_for_bit():
 
 
 def test_every_other_run_is_another(small):
-    rows = {run: outcome(run, epochs=2)[0][0] for run in factorial.RUNS if run != "rerun"}
+    rows = {run: outcome(run, epochs=2)[0][0] for run in RUNS if run != "rerun"}
     hashes = [row["weights"] for row in rows.values()]
     assert len(set(hashes)) == len(hashes)
     again = outcome("order", epochs=2)[0][0]

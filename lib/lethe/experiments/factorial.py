@@ -21,20 +21,19 @@ import torch
 from torch import nn
 
 from lethe.analysis import scores
+from lethe.analysis.factors.design import RUNS, SOURCES
+from lethe.analysis.factors.steady import FEW
 from lethe.capture import models, state, streams, training
 from lethe.capture.recipes import Recipe, find_recipe
 from lethe.capture.samplers import Plan
 from lethe.experiments import adapt, prior
 from lethe.experiments.tasks import Outcome, Settings, Study
 
-SOURCES = ("split", "init", "order", "augment")
-CONTROLS = ("rerun", "rounding", "bit")
-RUNS = ("base", "other", *SOURCES, *CONTROLS)
 BLOCKS, EPOCHS = 10, 15
 POOL, DRAWN = 50, 40  # typefaces a letter: in the pool, and of these drawn to train on
 MODELS = ("test_resnet", "test_vit")
 SWAPPED = {"test_resnet": 0.75e-3, "test_vit": 4e-3}  # each has the other's learning rate
-FEW, FEW_BLOCKS = ("base", "other", "bit"), 6
+FEW_BLOCKS = 6
 LARGE_MODELS = ("resnet18", "deit_small_patch16_224")
 
 
