@@ -170,7 +170,7 @@ book.text(
     "one core, with other work beside it.",
 )
 for model, made in runs.items():
-    rows = mine[mine["model"] == model]
+    rows = mine[(mine["model"] == model) & mine["learning_rate"].isna()]
     used = np.isfinite(scored[model][:, 0]).sum(axis=1).mean()
     lost = 1 - used / made.common.sum(axis=1).mean()
     spread = np.nanvar(scored[model][:, [0, 1]], axis=2).mean()
@@ -431,7 +431,16 @@ for model in models:
         rows.append(row | {"answered differently, at most": f"{parted[name].max():.1%}"})
 display(pd.DataFrame(rows).set_index(["network", "learning rate"]))
 
+# %% tags=["hide-input"]
+shares = {(own[model], model): f"T_bit_image_{model}" for model in models}
+shares |= {(float(given[model]), model): f"swapped_{model}" for model in models}
+for rate in sorted({rate for rate, _ in shares}):
+    told = ", ".join(f"`{m}` {{{key}}}" for (r, m), key in shares.items() if r == rate)
+    book.text(page, f"Share of one bit at learning rate {rate:g}: {told}.")
+
 # %% [markdown]
+# Read along a line for the network's part, down the lines for the learning rate's.
+#
 # The limit for *steady* was set after one pilot block at these rates: the bit's share lies below `steady_below` (0.1 unless changed).
 
 # %%
