@@ -544,21 +544,17 @@ for model in models:
 # ## Does it survive other choices?
 #
 # Total shares of single images under another score, on the first half of the epochs, on images that some run of the block forgot at least
-# once, and on all images whether learned or not (share of epochs wrong).
+# once, and on all images whether learned or not (*share wrong*: share of epochs at which an image was wrong).
 
 
 # %%
 def other_choices(made):
     """Values [block, run, image] by what was chosen otherwise."""
-    half = design.values(made.until(max(last_epoch // 2, 2)), score)
-    forgotten = design.ever_forgotten(made)[:, None]
-    return {
-        f"first {max(last_epoch // 2, 2)} epochs": half,
-        "forgotten at least once": np.where(forgotten, design.values(made, score), np.nan),
-        "mean retention": design.values(made, "mean_retention"),
-        "first learned": design.values(made, "first_learned"),
-        "share of epochs wrong": design.values(made, "share_wrong"),
-    }
+    early, forgotten = max(last_epoch // 2, 2), design.ever_forgotten(made)[:, None]
+    found = {f"first {early} epochs": design.values(made.until(early), score)}
+    found["forgotten at least once"] = np.where(forgotten, design.values(made, score), np.nan)
+    others = ("mean_retention", "first_learned", "share_wrong")
+    return found | {name.replace("_", " "): design.values(made, name) for name in others}
 
 
 # %% tags=["hide-input"]
