@@ -441,7 +441,8 @@ for rate in sorted({rate for rate, _ in shares}):
 # %% [markdown]
 # Read along a line for the network's part, down the lines for the learning rate's.
 #
-# The limit for *steady* was set after one pilot block at these rates: the bit's share lies below `steady_below` (0.1 unless changed).
+# This part was not in the plan: it was added when the first blocks had shown how different the networks are. The limit for *steady* was set
+# then, after one pilot block at these rates: the bit's share lies below `steady_below` (0.1 unless changed).
 
 # %%
 for model in models:
