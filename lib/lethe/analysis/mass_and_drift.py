@@ -199,9 +199,9 @@ def shifted(p: Parts, shift: float) -> Parts:
 def share_of_loss(part: np.ndarray, whole: np.ndarray, level: float = 0.95) -> Interval:
     """A part of a loss over the whole loss: ratio of the means over seeds, both float[seed].
 
-    Limits by Fieller (1954): the ratios r for which part - r whole could be 0 by Student's t. None
-    (NaN) where the whole loss is not clearly above 0. LetheError for other numbers of seeds, and
-    for fewer than two.
+    Limits by Fieller (1954): the ratios r for which part - r whole could be 0 by Student's t. NaN
+    where the whole loss is not clearly above 0: nothing is lost that could have parts. LetheError
+    for other numbers of seeds, and for fewer than two.
     """
     pairs = np.array([part, whole], float)
     if pairs.ndim != 2 or pairs.shape[1] < 2:
@@ -212,7 +212,7 @@ def share_of_loss(part: np.ndarray, whole: np.ndarray, level: float = 0.95) -> I
     form = (n, n, "Fieller over seeds", level)
     bend = b**2 - square * covariance[1, 1]
     if b <= 0 or bend <= 0:
-        return Interval(a / b if b else np.nan, np.nan, np.nan, np.nan, *form)
+        return Interval(np.nan, np.nan, np.nan, np.nan, *form)
     middle = a * b - square * covariance[0, 1]
     reach = np.sqrt(max(middle**2 - bend * (a**2 - square * covariance[0, 0]), 0.0))
     limits = [(middle + side * reach) / bend for side in (-1, 1)]
