@@ -482,9 +482,9 @@ book.text(
 
 # %% tags=["hide-input"]
 def old_task(process):
-    """Accuracy on unseen letters of the old task, by arm and step, with intervals."""
-    rows = []
-    for arm in ["untouched", *memory_effects.arms_of(table, process)]:
+    """Accuracy on unseen letters of the old task, by arm and step: the resets, with intervals."""
+    rows, every = [], memory_effects.arms_of(table, process)
+    for arm in ["untouched", *(a for a in every if "reset" in a or "recalibrated" in a)]:
         which = "rerun" if arm == "untouched" else arm
         found = memory_effects.own(table, process, which, "accuracy", "old test")[0]
         for h in found.horizons:
