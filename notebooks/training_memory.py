@@ -483,26 +483,20 @@ book.text(
 # %% tags=["hide-input"]
 def old_task(process):
     """Accuracy on unseen letters of the old task, by arm and step: the resets, with intervals."""
-    rows, every = [], memory_effects.arms_of(table, process)
-    for arm in ["untouched", *(a for a in every if "reset" in a or "recalibrated" in a)]:
-        which = "rerun" if arm == "untouched" else arm
-        found = memory_effects.own(table, process, which, "accuracy", "old test")[0]
-        for h in found.horizons:
-            one = found.interval(h)
-            rows.append({"arm": arm, "steps": h, "accuracy": one.estimate})
-            rows[-1] |= {"low": one.low, "high": one.high}
-    return pd.DataFrame(rows)
+    every = memory_effects.arms_of(table, process)
+    shown = ["untouched", *(a for a in every if "reset" in a or "recalibrated" in a)]
+    return memory_effects.own_over_horizons(table, process, shown, "accuracy", "old test")
 
 
 for process in turned:
     rows = old_task(process)
-    at = rows[rows["steps"] == horizon]
-    told = "; ".join(f"{a} {v:.0%}" for a, v in zip(at["arm"], at["accuracy"], strict=True))
+    at = rows[rows["horizon"] == horizon]
+    told = "; ".join(f"{a} {v:.0%}" for a, v in zip(at["arm"], at["mean"], strict=True))
     charts.show(
         charts.lines(
-            rows[rows["steps"] <= 100],
-            "steps",
-            "accuracy",
+            rows[rows["horizon"] <= 100],
+            "horizon",
+            "mean",
             "arm",
             ("low", "high"),
             title=f"{process}: what is kept of the old task",

@@ -65,6 +65,13 @@ def test_effects_by_seed():
     assert over["mean"].tolist()[3:] == [0, 0, 0]
 
 
+def test_own_metrics_over_horizons():
+    found = memory_effects.own_over_horizons(table(), "toy", ["untouched", "reset"], "loss", "test")
+    means = found.groupby("arm")["mean"].first()
+    assert means["untouched"] == pytest.approx(4.5)
+    assert means["reset"] == pytest.approx(4.5 + 0.02 * 1.045)
+
+
 def test_signed_effects_and_their_tests():
     loss = memory_effects.effect(table(), "toy", "reset", "loss").at(10)
     assert loss == pytest.approx(0.02 * (1 + np.arange(10) / 100))

@@ -8,7 +8,7 @@ milliseconds an effect, 20 ms with its interval.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,9 +106,21 @@ def over_horizons(
     table: pd.DataFrame, process: str, chosen: Sequence[str], metric: str = "tv", **more: str
 ) -> pd.DataFrame:
     """Mean and interval of several arms at every horizon: columns arm, horizon, mean, low, high."""
+    return long({arm: effect(table, process, arm, metric, **more) for arm in chosen})
+
+
+def own_over_horizons(
+    table: pd.DataFrame, process: str, chosen: Sequence[str], metric: str, probe: str
+) -> pd.DataFrame:
+    """As `over_horizons`, of the arms' own metric; the untouched arm goes by `untouched`."""
+    which = {arm: FLOOR[1] if arm == "untouched" else arm for arm in chosen}
+    return long({a: own(table, process, w, metric, probe)[0] for a, w in which.items()})
+
+
+def long(effects: Mapping[str, Effect]) -> pd.DataFrame:
+    """A row an arm and horizon: mean over seeds and its interval."""
     rows = []
-    for arm in chosen:
-        found = effect(table, process, arm, metric, **more)
+    for arm, found in effects.items():
         for horizon in found.horizons:
             one = found.interval(horizon)
             row = {"arm": arm, "horizon": horizon, "mean": one.estimate}
