@@ -449,8 +449,8 @@ book.text(page, f"**What training without memory does by itself.** {'; '.join(to
 # This is the level that memory is added to. Where $B$ by itself draws the branches together (both are taught the same labels), 0 is not the mark of
 # *no memory*: a back-flow of 0 then already holds some, and only the paired difference has 0 for its null.
 #
-# Rate and starting point are held fixed, so more momentum and more steps also mean a longer way. The slope therefore shows that back-flow
-# goes with amplification, not that the buffer's length alone is behind it; the difference to the break is the cleaner reading.
+# Rate and starting point are held fixed, so more momentum and more steps also mean a longer way. A slope above 0 says that back-flow
+# goes with amplification, not that the buffer's length alone is behind it; the slope of the difference to the break is the cleaner reading.
 #
 # **Overlap.** `resonant-strong` less `strong, apart` (only the overlap differs) and less `orthogonal` (the paper's contrast; $B$ differs too).
 # Shared images also change what $B$ does by itself; the last two rows are the part of memory.
