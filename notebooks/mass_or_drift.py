@@ -35,7 +35,7 @@ from lethe.analysis import arms
 from lethe.analysis import mass_and_drift as md
 from lethe.analysis.class_distances import closeness_and_loss
 from lethe.datasets.glyphs import load_glyphs
-from lethe.pages import book, charts, courses
+from lethe.pages import book, charts, courses, side_by_side
 
 # %% [markdown]
 # ## Parameters
@@ -77,9 +77,9 @@ page = book.start("mass_or_drift", {name: globals()[name] for name in names})
 # is rather what the theory calls a responsibility, the chance that *this* point came from the old mode. In a mixture the two hang
 # together:
 #
-# $$\underbrace{\log \frac{M(x)}{1 - M(x)}}_{\text{log-odds of an image}} = \underbrace{\log \frac{\beta}{1 - \beta}}_{\text{the weight}} + \underbrace{\log \frac{p_{\text{old}}(x)}{p_{\text{new}}(x)}}_{\text{the modes}}.$$
+# $$\log \frac{M(x)}{1 - M(x)} = \log \frac{\beta}{1 - \beta} + \log \frac{p_{\text{old}}(x)}{p_{\text{new}}(x)} .$$
 #
-# So three things can be told apart in a classifier:
+# The left side is the *log-odds* of an image; on the right stand the weight and the two modes. So three things can be told apart in a classifier:
 #
 # - **Weight**: all log-odds fall by *one* number, on old and on new images alike. Adding the number brings everything back.
 # - **Boundary**: log-odds move differently from image to image. Masking the new classes brings the answer back, one number does not.
@@ -311,8 +311,6 @@ cells = {
     for m in models
     for arm in ORDER
 }
-display(pd.DataFrame(cells, index=list(heads.values())).T)
-
 for model in models:
     for key, arm in {"small": "replay 0.125", "large": "replay 0.5"}.items():
         lost = arms.mean_interval(loss_of(model, "right", arm))
@@ -324,6 +322,10 @@ for model in models:
         f"With `replay 0.125` the loss is {{small_{model}}}, with `replay 0.5` {{large_{model}}} "
         "(negative: a gain).",
     )
+all_arms = pd.DataFrame(cells, index=list(heads.values())).T
+display(
+    side_by_side.folded(all_arms, "Every arm: its loss and the share that each way brings back")
+)
 
 # %% [markdown]
 # A share is a ratio of means over the seeds, its interval Fieller's; *none* where the loss is not clearly above 0. *At most* exceeds 1 where fewer
@@ -336,7 +338,7 @@ for model in models:
 # - **One number.** If the loss of mass were a loss of weight, the log-odds of old and of new images would fall alike. The ratio of the
 #   two falls (new over old) would be 1.
 # - **A share, not a rescue.** With a share $\lambda$ of old images in training, forward KL drives the weight to $\lambda$. For a classifier at its
-#   optimum the mean probability of old classes over that same mixture is $\lambda$: $\lambda \bar M_{\text{old}} + (1 - \lambda) \bar M_{\text{new}} = \lambda$. With
+#   optimum the mean probability of old classes over that same mixture is $\lambda$: $\lambda m_{\text{old}} + (1 - \lambda) m_{\text{new}} = \lambda$, with the mean mass $m$ of each kind. With
 #   ratio $r$ the share is $r / (1 + r)$; without replay it is 0. The labels do not matter, so `shuffled` should obey too. We test it
 #   on unseen images, where the network is not at its optimum.
 # - **At rest.** Without replay the mass keeps falling; with replay it settles.
@@ -417,7 +419,7 @@ def closest(model, count=8):
 
 OLD, NEW = (load_glyphs(split=split).classes for split in ("pretrain", "train"))
 for model in models:
-    print(f"{model}: {closest(model)}")
+    book.text(page, f"**{model}**: {closest(model)}.")
 
 # %% [markdown]
 # Rank correlation over classes of closeness (minus the distance) with three losses, mean over seeds; intervals resample classes and seeds. Beside each stands the *partial*
@@ -475,7 +477,7 @@ charts.show(
 # - *Drift is gated by overlap*: closeness goes with drift, also with sureness held (partial correlation above 0). The same for *mass*.
 
 
-# %%
+# %% tags=["hide-input"]
 def leaves(model):
     """Share of the loss under masking that refitted rows bring back, without replay."""
     whole = loss_of(model, "masked", "none")
@@ -492,7 +494,7 @@ for model in models:
     for name, (column, arm) in gaps.items():
         book.keep(page, f"{name}_{model}", arms.paired(end[model], column, arm, "none"), null=0)
 
-# %%
+# %% tags=["hide-input"]
 RIGHT = [arm for arm in REPLAY if arm != "shuffled 0.5"]
 RULES = {  # claim: checks of one network
     "without replay, most of the lost accuracy is mass.": lambda m: [

@@ -16,7 +16,7 @@ from lethe.pages.render import COLORS, INK, described, finished, limited
 
 DASHES = ((1, 0), (6, 3))
 MOST = len(COLORS) * len(DASHES)
-WIDTH, HEIGHT = 285, 250
+WIDTH, HEIGHT = 248, 250
 
 
 def courses(
