@@ -40,9 +40,7 @@ from lethe.pages import book, charts, side_by_side
 
 # %% tags=["parameters"]
 metric: str = "tv"  # distance between predictions; one of: tv | js | hellinger | churn
-horizon: int = (
-    50  # steps after the change at which verdicts are given; one of: 5 | 10 | 20 | 50 | 100 | 200
-)
+horizon: int = 50  # steps after the change at which verdicts are given; one of the looks
 margin: float = 0.01  # a distance, or a share of images, that counts as none
 small: float = 0.5  # below this share of a seed change an effect is called small
 live: bool = False  # also fork a network here: about a minute, needs torch
