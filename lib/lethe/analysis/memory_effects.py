@@ -97,11 +97,6 @@ def arms_of(table: pd.DataFrame, process: str, readout: str = "model") -> list[s
     return [arm for arm in rows["arm"].unique() if arm not in (*FLOOR, SEED_CHANGE)]
 
 
-def probe_of(table: pd.DataFrame, process: str) -> list[str]:
-    """The parts of the probe of a process."""
-    return only(table, process=process)["probe"].unique().tolist()
-
-
 def over_horizons(
     table: pd.DataFrame, process: str, chosen: Sequence[str], metric: str = "tv", **more: str
 ) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from lethe.capture.interventions import snapshot
 from lethe.capture.interventions.fork import Arm, Fork
 from lethe.capture.interventions.process import Training
 from lethe.errors import LetheError
+from lethe.traces.files import write_json
 
 SCHEMA = "lethe-training-memory-audit/1"
 CONTRACT = (
@@ -115,8 +116,6 @@ def check(record: Record) -> Record:
 
 def write(record: Record, file: Path) -> Path:
     """Write a checked record, whole or not at all."""
-    from lethe.traces.files import write_json
-
     write_json(file, check(record))
     return file
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from lethe.capture.audit import hash_of
@@ -182,12 +181,3 @@ def look(training: Training, arm: Arm, probe: Tensor, readouts: Mapping[str, Rea
     if disturbed:
         raise invariants.InvariantError(f"looking at the probe changed {disturbed[0]!r}")
     arm.checksums.append(sums)
-
-
-def determinism() -> dict[str, bool | str]:
-    """What is known of exactness here, for the audit."""
-    return {
-        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-        "cudnn_benchmark": torch.backends.cudnn.benchmark,
-        "threads": str(torch.get_num_threads()),
-    }

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from lethe.capture.interventions import snapshot
 from lethe.capture.interventions.process import Training
 from lethe.errors import LetheError, nearest
 
@@ -271,8 +272,6 @@ def together(*interventions: Intervention) -> Intervention:
 
 def placebo(interventions: Sequence[Intervention]) -> Intervention:
     """Do all of these and put the state back: must be as if nothing had happened."""
-    from lethe.capture.interventions import snapshot
-
     def act(training: Training) -> None:
         before = snapshot.take(training)
         for intervention in interventions:
