@@ -272,6 +272,7 @@ def together(*interventions: Intervention) -> Intervention:
 
 def placebo(interventions: Sequence[Intervention]) -> Intervention:
     """Do all of these and put the state back: must be as if nothing had happened."""
+
     def act(training: Training) -> None:
         before = snapshot.take(training)
         for intervention in interventions:
