@@ -25,14 +25,26 @@
 # what the number needs before it means anything: an **interval**, what **chance** gives, and the **ceiling** that the
 # noise of training leaves.
 
+# % tags=["remove-cell", "install"]
+try:
+    import lethe.paths
+except ImportError:  # opened by itself, such as on Colab: fetch the book and its library
+    import runpy
+    import subprocess
+    from pathlib import Path
+    ADDRESS, BRANCH = "", "main"  # `lethe address` writes them
+    assert ADDRESS, "Lethe is not installed: run `pip install -e .` in a checkout of the book"
+    clone = ["git", "clone", "-q", "--depth=1", "-b", BRANCH, ADDRESS, "lethe-book"]
+    Path("lethe-book").exists() or subprocess.run(clone, check=True)
+    runpy.run_path("lethe-book/lib/lethe/pages/install.py", {"TRAINS": False}, "__main__")
+
 # %% tags=["remove-cell"]
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
 
 from lethe import traces
 from lethe.datasets.glyphs import load_glyphs
-from lethe.pages import book, charts
+from lethe.pages import book, cards, charts, verdicts
 
 # %% tags=["parameters", "remove-cell"]
 traces_a: str = "glyphs-test_resnet-quick"  # trace store of the first network
@@ -96,103 +108,167 @@ book.text(
 # glyph, the same network, another seed, another life. How much of that is the glyph, how much the network, how much
 # the seed? That is what the five findings are about.
 #
-# ## Five findings at a glance
+# ## What was found, and how sure we are
+#
+# Five questions, each answered on two data sets by a rule that was named before the numbers were seen. The words
+# **upheld**, **not upheld** and **cannot tell** mean [exactly this](../book/how_to_read.md). The paper's figures come from other
+# networks and other images; they stand here for comparison and are not reproduced.
 
 # %% tags=["remove-cell"]
-# page, what its headline number is, its key on that page, what the paper's abstract reports
-FINDINGS = [
-    (
-        "finding_1_architecture_overlap",
-        "Two networks lose the same images",
-        "between",
-        "0.34 (OCTDL), 0.15 (CUB-200)",
+ASKED = [
+    cards.Asked(
+        page="finding_1_architecture_overlap",
+        question="Do two architectures lose the same images?",
+        claim="the two architectures forget",
+        said=("Mostly not", "Mostly yes", "In part; whether mostly others cannot be told"),
+        key="between",
+        what="overlap of their most forgotten tenths",
+        paper="0.34 (OCTDL) and 0.15 (CUB-200)",
     ),
-    (
-        "finding_2_curve_fit",
-        "A curve fits the transformer better (gap in R\u00b2)",
-        "headline",
-        "0.74 - 0.52 = 0.22",
+    cards.Asked(
+        page="finding_2_curve_fit",
+        question="Does a forgetting curve describe an image's life?",
+        claim="an exponential describes",
+        said=("Yes", "No, it explains less than half of a life", "Cannot be told"),
+        key="headline",
+        what="by how much it fits the transformer better, in R\u00b2",
+        paper="0.74 - 0.52 = 0.22",
     ),
-    ("finding_3_seed_stability", "An image is lost alike in two seeds", "rho", "about 0.01"),
-    ("finding_4_classes", "A class is lost alike in two seeds", "headline", "in words only"),
-    ("finding_5_early_loss", "The early loss tells what is lost", "headline", "0.30 to 0.50"),
+    cards.Asked(
+        page="finding_3_seed_stability",
+        question="Is an image lost alike under two seeds?",
+        claim="which images are forgotten is chance",
+        said=("No, it is chance", "Yes, it is not chance", "Cannot be told"),
+        key="rho",
+        what="rank correlation over images",
+        paper="about 0.01",
+    ),
+    cards.Asked(
+        page="finding_4_classes",
+        question="Are the same classes lost under two seeds?",
+        claim="which classes are forgotten most repeats from seed",
+        said=("Yes", "No", "Too wide an interval to tell"),
+        key="headline",
+        what="rank correlation over classes",
+        paper="in words only",
+    ),
+    cards.Asked(
+        page="finding_5_early_loss",
+        question="Does an early loss tell what will be lost?",
+        claim="the loss after warm-up predicts",
+        said=("Yes", "Hardly", "Cannot be told"),
+        key="headline",
+        what="rank correlation of that loss with the decay rate",
+        paper="0.30 to 0.50",
+    ),
 ]
-found = book.read_results([name for name, *_ in FINDINGS])
+# page, question, how the deciding claim begins, answers if upheld, not upheld and open
+OPEN = "Cannot be told"
+FURTHER = [
+    (
+        "sampler_spaced_repetition",
+        "Does reviewing what is about to be lost help?",
+        "averaged over all cells",
+        ("No", "Yes", OPEN),
+    ),
+    (
+        "rehearsal",
+        "Is it worth choosing which old images to rehearse?",
+        "at equal target accuracy, the method keeps more than random",
+        ("Yes", "No", OPEN),
+    ),
+    (
+        "flow",
+        "Does FLOW keep more because it prefers easy images?",
+        "test_vit, at a goal that both reach (a later rule): what",
+        ("Yes", "No, a control keeps as much", OPEN),
+    ),
+    (
+        "factorial_seeds",
+        "Which source of randomness decides who is lost?",
+        "test_resnet: most of the variance",
+        ("None alone", "One of them", OPEN),
+    ),
+    (
+        "training_memory",
+        "Does the next step remember earlier ones?",
+        "A reset of the optimizer leaves",
+        ("Yes", "No", OPEN),
+    ),
+    (
+        "mass_or_drift",
+        "Is old knowledge gone, or outvoted by new classes?",
+        "without replay, most of the lost accuracy",
+        ("Mostly outvoted", "Mostly gone", OPEN),
+    ),
+    (
+        "ground_truth",
+        "Do wrong labels hide from forgetting counts?",
+        "forgetting events (never learned on top)",
+        ("Yes", "No", OPEN),
+    ),
+]
+FURTHER = [cards.Asked(*entry) for entry in FURTHER]
+SCALE = "larger_networks"
+found = book.read_results([asked.page for asked in [*ASKED, *FURTHER]] + [SCALE])
+headlines = {asked.page: verdicts.headline(found[asked.page], asked.key) for asked in ASKED}
 
-
-def numbers(name, key):
-    """The headline number of a page by data set, the main one first."""
-    given, results = found[name]["parameters"], found[name]["results"]
-    places = [(given["dataset"], key), (given["beside"], f"{key}_beside")]
-    kept = {data: dict(results[k]) for data, k in places if k in results}
-    for result in kept.values():
-        result.pop("text")
-    return {data: book.Result(**result) for data, result in kept.items()}
-
-
-def verdicts(name):
-    """The verdicts of a page: claim to data set to word. Claims begin with `on DATASET, `."""
-    words = {}
-    for verdict in found[name]["verdicts"]:
-        where, _, claim = verdict["claim"].partition(", ")
-        words.setdefault(claim, {})[where.removeprefix("on ")] = verdict["word"]
-    return words
-
-
-headlines = {name: numbers(name, key) for name, _, key, _ in FINDINGS}
-sets = list(dict.fromkeys(data for results in headlines.values() for data in results))
+# %% tags=["remove-input"]
+cards.cards(found, ASKED)
 
 # %% tags=["remove-input"]
 rows = [
-    {"label": f"{what}: {data}", "estimate": r.value, **vars(r)}
-    for name, what, *_ in FINDINGS
-    for data, r in headlines[name].items()
+    {"label": f"{asked.question} {verdicts.spoken(data)}", "estimate": r.value, **vars(r)}
+    for asked in ASKED
+    for data, r in headlines[asked.page].items()
 ]
 charts.show(
     charts.interval_chart(
         rows,
         title="Our numbers, with interval, chance and ceiling, and the figures that the paper reports",
         description=". ".join(
-            f"{what}: " + ", ".join(f"{data} {r}" for data, r in headlines[name].items())
-            for name, what, *_ in FINDINGS
+            f"{asked.question} {asked.what}: "
+            + ", ".join(f"{verdicts.spoken(data)} {r}" for data, r in headlines[asked.page].items())
+            for asked in ASKED
         ),
         x_title="overlap, R\u00b2 or correlation",
     )
 )
 
+# %% tags=["remove-input"]
+table = verdicts.tally({name: found[name] for name in [asked.page for asked in ASKED]})
+book.record(page, "claims", int(table.to_numpy().sum()), fmt=".0f")
+for word in table:
+    book.record(page, word.replace(" ", "_"), int(table[word].sum()), fmt=".0f")
+seeds = sorted({r.n_seeds for r in (r for rs in headlines.values() for r in rs.values())})
+larger = found[SCALE]["results"]["same_verdicts"]
+same = f"{larger['text']} of {larger['ceiling']:.0f}"
+book.text(
+    page,
+    f"**How sure?** Each number rests on {' or '.join(map(str, seeds))} runs of each network, and its interval allows for "
+    "other seeds and other images. Of the {claims} verdicts on the five finding pages, {upheld} are *upheld*, "
+    "{not_upheld} are *not upheld* and {cannot_tell} *cannot tell*. "
+    f"With [networks of the paper's size](larger_networks.ipynb) on the same letters, {same} verdicts stay the same. "
+    "What we cannot say: how the paper's own networks behave on the paper's own images. "
+    "[Claim by claim: the paper, ours, the verdict](claims.ipynb).",
+)
+
+# %% [markdown]
+# ## Beyond the five
+#
+# What can be done about forgetting, and where it comes from, each with the claim that decides.
 
 # %% tags=["remove-input"]
-def cell(result):
-    """A number with its interval, chance and ceiling, for a cell of the table."""
-    if result is None:
-        return "not run"
-    null, ceiling = (book.words(band, result.fmt) for band in (result.null, result.ceiling))
-    return f"{result}<br>chance {null}<br>ceiling {ceiling}".replace(" ", "&nbsp;")
-
-
-table = ["| finding, and the claims under test | " + " | ".join(sets) + " |"]
-table += ["|---|" + "---|" * len(sets)]
-for number, (name, what, _, paper) in enumerate(FINDINGS, start=1):
-    cells = [cell(headlines[name].get(data)) for data in sets]
-    said = f"**{number}. [{what}]({name}.ipynb)**<br>the paper: {paper}"
-    table.append(f"| {said} | " + " | ".join(cells) + " |")
-    for claim, words in verdicts(name).items():
-        cells = [f"**{words[data]}**" if data in words else "not tested" for data in sets]
-        table.append(f"| claim: {claim} | " + " | ".join(cells) + " |")
-display(Markdown("\n".join(table)))
+cards.lines(found, FURTHER)
 
 # %% tags=["remove-cell", "nbval-check-output"]
 for name, results in headlines.items():
+    first = next(iter(verdicts.by_claim(found[name]).values()))
     for data, r in results.items():
-        word = next(iter(verdicts(name).values())).get(data, "no verdict")
+        word = first[data]["word"] if data in first else "no verdict"
         print(f"{name:32s} {data:8s} {r}  {word}")
 
 # %% [markdown]
-# The verdicts are computed from the numbers by a rule named beforehand, the same for every data set; the words mean
-# [exactly this](../book/how_to_read.md). The paper's figures come from other networks, other images and a recipe of
-# which we know only the abstract. They stand here for comparison, and are not reproduced. A verdict says whether the
-# claim holds for *our* networks and *our* images.
-#
 # ## Where to go from here
 #
 # - New to the subject? [How to read the numbers](../book/how_to_read.md), then the [quickstart](quickstart.ipynb),
@@ -202,10 +278,9 @@ for name, results in headlines.items():
 # - Want to know how it is measured, and when the measure fails? [Forgetting curves](forgetting_curves.ipynb), [time to
 #   forgetting](time_to_forgetting.ipynb) and [how agreement works](how_agreement_works.ipynb), each with sliders to play with.
 # - Only small networks? [Larger networks](larger_networks.ipynb) puts ResNet-18 and DeiT-Small beside them.
-# - Looking for wrong labels? [Ground truth](ground_truth.ipynb) tells which scores find them.
 # - Want to change something? Every page has parameters and a line that [runs it again](../book/run_it.md).
 # - Have images of your own? Three commands take a folder through [training, findings and book](../book/run_it.md).
-# - Teaching? Each page stands alone and ends in exercises with folded solutions.
+# - Teaching? [Plans for a lecture, two labs and a module](../book/teach.md), exercises with hidden solutions, and a project.
 
 # %% tags=["remove-input"]
 book.finish(page)
