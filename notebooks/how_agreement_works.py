@@ -32,6 +32,18 @@
 # *Reading: 20 minutes. Running: under a minute, no GPU, no torch.*
 # Prerequisites: [forgetting curves](forgetting_curves.ipynb) (helpful); the correlation coefficient.
 
+# %% tags=["remove-cell", "install"]
+from importlib.util import find_spec
+
+if find_spec("lethe") is None:  # opened by itself, such as on Colab: fetch the book and its library
+    import runpy
+    import subprocess
+
+    ADDRESS, BRANCH = "", "main"  # written by `lethe address`
+    assert ADDRESS, "Lethe is not installed: run `pip install -e .` in a checkout of the book"
+    print(subprocess.getoutput(f"git clone -q --depth=1 -b {BRANCH} {ADDRESS} lethe-book"))
+    runpy.run_path("lethe-book/lib/lethe/pages/install.py", {"TRAINS": False}, "__main__")
+
 # %% tags=["remove-cell"]
 import numpy as np
 import pandas as pd

@@ -23,6 +23,18 @@
 # **Time**: 5 minutes to read, 1 to 2 minutes to rerun on two cores. **You need**: some Python. This is the only page
 # that trains networks; it needs the extra `capture`, which `make book` installs.
 
+# %% tags=["remove-cell", "install"]
+from importlib.util import find_spec
+
+if find_spec("lethe") is None:  # opened by itself, such as on Colab: fetch the book and its library
+    import runpy
+    import subprocess
+
+    ADDRESS, BRANCH = "", "main"  # written by `lethe address`
+    assert ADDRESS, "Lethe is not installed: run `pip install -e .` in a checkout of the book"
+    print(subprocess.getoutput(f"git clone -q --depth=1 -b {BRANCH} {ADDRESS} lethe-book"))
+    runpy.run_path("lethe-book/lib/lethe/pages/install.py", {"TRAINS": True}, "__main__")
+
 # %% tags=["remove-cell"]
 import os
 import tempfile

@@ -25,6 +25,18 @@
 # **Time**: 20 minutes to read, half a minute to rerun (no torch; the runs are done already). **You need**:
 # [how to read the numbers](../book/how_to_read.md).
 
+# %% tags=["remove-cell", "install"]
+from importlib.util import find_spec
+
+if find_spec("lethe") is None:  # opened by itself, such as on Colab: fetch the book and its library
+    import runpy
+    import subprocess
+
+    ADDRESS, BRANCH = "", "main"  # written by `lethe address`
+    assert ADDRESS, "Lethe is not installed: run `pip install -e .` in a checkout of the book"
+    print(subprocess.getoutput(f"git clone -q --depth=1 -b {BRANCH} {ADDRESS} lethe-book"))
+    runpy.run_path("lethe-book/lib/lethe/pages/install.py", {"TRAINS": False}, "__main__")
+
 # %% tags=["remove-cell"]
 import numpy as np
 import pandas as pd
