@@ -25,17 +25,16 @@
 # what the number needs before it means anything: an **interval**, what **chance** gives, and the **ceiling** that the
 # noise of training leaves.
 
-# % tags=["remove-cell", "install"]
-try:
-    import lethe.paths
-except ImportError:  # opened by itself, such as on Colab: fetch the book and its library
+# %% tags=["remove-cell", "install"]
+from importlib.util import find_spec
+
+if find_spec("lethe") is None:  # opened by itself, such as on Colab: fetch the book and its library
     import runpy
     import subprocess
-    from pathlib import Path
-    ADDRESS, BRANCH = "", "main"  # `lethe address` writes them
+
+    ADDRESS, BRANCH = "", "main"  # written by `lethe address`
     assert ADDRESS, "Lethe is not installed: run `pip install -e .` in a checkout of the book"
-    clone = ["git", "clone", "-q", "--depth=1", "-b", BRANCH, ADDRESS, "lethe-book"]
-    Path("lethe-book").exists() or subprocess.run(clone, check=True)
+    print(subprocess.getoutput(f"git clone -q --depth=1 -b {BRANCH} {ADDRESS} lethe-book"))
     runpy.run_path("lethe-book/lib/lethe/pages/install.py", {"TRAINS": False}, "__main__")
 
 # %% tags=["remove-cell"]
