@@ -15,20 +15,17 @@
 # %% [markdown]
 # # Forgetting curves: what one number per image can say
 #
-# **A forgetting curve turns the history of one training image into one number, its decay rate. How well the
-# curve "fits" depends on a convention, and how much one run's rate can know about the image depends on how
-# many parameters are asked of 31 bits.**
+# **In one sentence.** A forgetting curve turns the history of one training image into one number, its decay rate, but how
+# well it "fits" depends on a convention, and how much one run's rate can know about the image depends on how many
+# parameters are asked of 31 bits.
 #
-# You will learn
+# **You will learn** (1) what a retention trace is and how an exponential is fitted to it, (2) why $R^2$ has three values
+# for the same fits, and how curves are compared fairly, (3) what a fit to 31 zeros and ones can know about the image,
+# and what it cannot, (4) what an image that is never forgotten tells about its half-life, (5) why an average of
+# exponentials does not look like an exponential.
 #
-# 1. what a retention trace is and how an exponential is fitted to it;
-# 2. why $R^2$ has three values for the same fits, and how curves are compared fairly;
-# 3. what a fit to 31 zeros and ones can know about the image, and what it cannot;
-# 4. what an image that is never forgotten tells about its half-life;
-# 5. why an average of exponentials does not look like an exponential.
-#
-# *Reading: 20 minutes. Running: under a minute, no GPU, no torch.*
-# Prerequisites: the page on [traces](traces.ipynb) (important); least squares and likelihood (helpful).
+# **Time**: 20 minutes to read, under a minute to rerun. **You need**: the page on [traces](traces.ipynb) (important);
+# least squares and likelihood (helpful).
 
 # %% tags=["remove-cell", "install"]
 from importlib.util import find_spec
@@ -53,7 +50,7 @@ from lethe import traces
 from lethe.analysis import agreement, curves, scores
 from lethe.analysis.curves import selection
 from lethe.analysis.findings.fit_quality import compare_r2, lowest, two_way_mean
-from lethe.pages import book, charts, dataset_facts
+from lethe.pages import book, charts, dataset_facts, exercises
 from lethe.pages.explorer import curve_explorer
 
 # %% [markdown]
@@ -769,62 +766,139 @@ display(dataset_facts.sheet(ds, fastest_16, captions, title))
 #   real traces above uses the same data twice; the forecasts do not.
 # - On a bound of the box a likelihood interval is only approximate, and at a rate of 0 its upper end is too low: use the
 #   lower limit of the half-life, which is exact under the curve.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# ````{admonition} Exercise 1: half-life
-# :class: tip
-# An image has decay rate 0.1 per epoch. After how many epochs is it right half of the time?
+# **Exercise 1** (level 1, read off). The forgetting curve of an image has the decay rate 0.1 per epoch. After how many epochs is
+# the image right half of the time?
+#
 # ```{admonition} Solution
 # :class: dropdown
-# $\ln 2 / 0.1 = 6.9$ epochs.
+# $e^{-0.1 t} = 1/2$ gives $t = \ln 2 / 0.1 = 6.9$ epochs.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-half_life_epochs = np.log(2) / 0.1
+# %% tags=["solution", "hide-cell"]
+answer_1 = np.log(2) / 0.1
 
 # %% tags=["check"]
-assert abs(half_life_epochs - 6.93) < 0.01, "solve exp(-0.1 t) = 1/2 for t"
+exercises.check(
+    1,
+    answer_1,
+    float(curves.half_life(0.1)),
+    within=0.05,
+    hint="at which t does the curve reach one half? The text names it: the half-life",
+    traps={
+        "after that many epochs the curve is down to 1/e = 37 %": 1 / 0.1,
+        "that would hold on a straight line, and the curve flattens": 0.5 / 0.1,
+        "the logarithm is the natural one, to the base e": np.log10(2) / 0.1,
+    },
+)
 
 # %% [markdown]
-# ````{admonition} Exercise 2: from one convention to another
-# :class: tip
-# A paper reports a mean $R^2$ of 0.74 with constant traces scored 1, and 60 % of its images are never
-# forgotten. What is the mean $R^2$ over the images that were forgotten?
+# **Exercise 2** (level 1, read off). A paper reports a mean $R^2$ of 0.74 with constant traces scored 1, and 60 % of its images
+# are never forgotten. What is the mean $R^2$ over the images that were forgotten?
+#
 # ```{admonition} Solution
 # :class: dropdown
-# $0.74 = 0.4 x + 0.6$, so $x = 0.35$. Nobody knows which convention the paper used.
+# $0.74 = 0.4 x + 0.6$, so $x = 0.35$. The headline is mostly a count of images that were never forgotten. So a paper has to
+# say which convention it uses.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-r2_of_forgotten = (0.74 - 0.6) / 0.4
+# %% tags=["solution", "hide-cell"]
+answer_2 = (0.74 - 0.6) / 0.4
 
 # %% tags=["check"]
-assert abs(r2_of_forgotten - 0.35) < 0.005, "scored 1 = (1 - s) * excluded + s"
+headlines = [np.mean([1.0] * 60 + [x] * 40) for x in (0, 1)]  # of 100 images, forgotten ones at x
+exercises.check(
+    2,
+    answer_2,
+    np.interp(0.74, headlines, [0, 1]),
+    within=0.005,
+    hint="think of 100 images, 60 of which contribute a 1 each to the sum: what do the other 40 have to contribute",
+    traps={
+        "that is what the forgotten images add to the mean: divide by their share": 0.74 - 0.6,
+        "that takes the constant traces as scored 0": 0.74 / 0.4,
+        "that divides by the share of the never forgotten": (0.74 - 0.6) / 0.6,
+        "that is their share of the headline if every image scored alike": 0.74 * 0.4,
+    },
+)
 
 # %% [markdown]
-# ````{admonition} Exercise 3: more epochs or more runs?
-# :class: tip
-# Simulate 500 images with `curves.simulate_correct`, fit single runs of 31 and of 121 epochs, and compare
-# the agreement of two runs. Does it help as much as four runs of 31 epochs?
+# **Exercise 3** (level 2, compute). An image that is never forgotten has rate 0. Is that a property of the image? Of the images
+# never forgotten in the first run (`correct[0]`), which share is forgotten in at least one of the other runs?
+#
 # ```{admonition} Solution
 # :class: dropdown
-# More epochs help a little: once an image has decayed, further zeros add nothing. More runs help a lot.
+# Mark the images with `scores.never_forgotten(correct[0])`, and count those with an event in any of `correct[1:]`. A sizeable share is: a rate
+# of 0 says "longer than this training in this run", and another run may show the end. The never-learned have no events, so
+# they need no special care in the other runs.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
+# %% tags=["solution", "hide-cell"]
+steady_at_first = scores.never_forgotten(correct[0])
+lapses_elsewhere = (np.nan_to_num(scores.forgetting_events(correct[1:])) > 0).any(axis=0)
+answer_3 = lapses_elsewhere[steady_at_first].mean()
+
+# %% tags=["check"]
+falls = (correct[:, :-1] & ~correct[:, 1:]).any(axis=1)  # [seed, sample]
+steady = correct[0].any(axis=0) & ~falls[0]
+exercises.check(
+    3,
+    answer_3,
+    falls[1:, steady].any(axis=0).mean(),
+    within=1e-6,
+    hint="first choose the images, then ask for each of them whether any other run has a forgetting event",
+    traps={
+        "that is the share in one other run, on average: one of them is enough": falls[
+            1:, steady
+        ].mean(),
+        "divide by the images never forgotten in the first run, not by all": (
+            falls[1:].any(axis=0) & steady
+        ).mean(),
+        "these are never forgotten in the other runs either": 1
+        - falls[1:, steady].any(axis=0).mean(),
+        "these are forgotten in every other run": falls[1:, steady].all(axis=0).mean(),
+        "an image that is never learned is not one that is never forgotten": falls[1:, ~falls[0]]
+        .any(axis=0)
+        .mean(),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). More epochs or more runs? Take the rates `true_rate[:500]` and simulate with
+# `curves.simulate_correct`. Fit single runs of 121 epochs and compare two such runs (Spearman). Then fit four runs of 31 epochs
+# together (`curves.pool_seeds`) and compare two such sets. Answer with `{"longer": ..., "more": ...}`. Both have about as
+# many epochs: which agrees better, and why?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# More runs help much more. Once an image has decayed, further zeros add nothing: most of a long trace is watched for
+# nothing. Each new run starts at 1 again and shows the fall once more. (For the slowest images a long trace does help: their fall
+# takes longer than 31 epochs.)
+# ```
+
+# %% tags=["solution", "hide-cell"]
+own_rng = np.random.default_rng(random_seed)
 rate_500 = true_rate[:500]
-long_runs = curves.retention_traces(curves.simulate_correct(rng, rate_500, 121, seeds=2))[0]
-many_runs = curves.retention_traces(curves.simulate_correct(rng, rate_500, 31, seeds=8))[0]
-longer = agreement.spearman_matrix(curves.fit_exponential(long_runs).rate)[0, 1]
-pairs = [curves.pool_seeds(many_runs[half]) for half in (slice(0, 4), slice(4, 8))]
-more = agreement.spearman_matrix(np.stack([curves.fit_exponential(*p).rate for p in pairs]))[0, 1]
+long_runs = curves.retention_traces(curves.simulate_correct(own_rng, rate_500, 121, seeds=2))[0]
+many_runs = curves.retention_traces(curves.simulate_correct(own_rng, rate_500, 31, seeds=8))[0]
+sets = [curves.pool_seeds(many_runs[half]) for half in (slice(0, 4), slice(4, 8))]
+fitted = {
+    "longer": curves.fit_exponential(long_runs).rate,
+    "more": np.stack([curves.fit_exponential(*one).rate for one in sets]),
+}
+answer_4 = {name: agreement.spearman_matrix(rate)[0, 1] for name, rate in fitted.items()}
 
 # %% tags=["check"]
-assert more > longer, "pool four runs with curves.pool_seeds before fitting"
+exercises.check_that(
+    4,
+    answer_4,
+    lambda a: set(a) == {"longer", "more"} and 0 < a["longer"] < a["more"] <= 1,
+    kind=dict,
+    hint="two correlations, each of two fits to *different* runs: pool four runs with curves.pool_seeds and fit once, "
+    "`curves.fit_exponential(*pooled)`. If the longer runs seem to win, look whether the sets share runs or are fitted run by run",
+)
 
 # %% [markdown]
 # ## Rerun this page

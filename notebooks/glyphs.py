@@ -39,7 +39,7 @@ import numpy as np
 import pandas as pd
 
 from lethe.datasets.glyphs import load_glyphs
-from lethe.pages import book, charts
+from lethe.pages import book, charts, exercises
 
 # %% [markdown]
 # ## Parameters
@@ -239,28 +239,114 @@ charts.show(
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A typeface draws `O`, `0` and `o` with the very same pixels. How many of the three can a network get right?
+# **Exercise 1** (level 1, read off). A typeface draws `O`, `0` and `o` with the very same pixels. On how many of these three
+# images is a network right, at most?
 #
 # ```{admonition} Solution
 # :class: dropdown
-# One. It gives one answer to one picture. The ceiling loses two images.
-# ```
-#
-# **2.** Compute the same ceiling at 64 pixels. Can it be lower than at 32?
-#
-# ```{admonition} Solution
-# :class: dropdown
-# No. Images that agree at 64 pixels agree at 32; the reverse need not hold. So groups can only grow when pixels are
-# merged, and the ceiling can only fall from 64 to 32.
+# One. It gives one answer to one picture, whichever label it chooses. The ceiling loses the other two images.
 # ```
 
 # %% tags=["solution", "hide-cell"]
-large = load_glyphs(split=split, pixels=64)
-fine = pd.DataFrame({"pixels": [x.tobytes() for x in large.pixels], "label": large.labels})
-answer_2 = fine.groupby("pixels")["label"].agg(lambda x: x.value_counts().iloc[0]).sum() / len(fine)
+answer_1 = 1
 
-# %%
-assert answer_2 >= page.results["best_accuracy"].value, "group by the bytes of the 64 pixel images"
+# %% tags=["check"]
+exercises.check(
+    1,
+    answer_1,
+    pd.Series(["O", "0", "o"]).value_counts().max(),
+    hint="the same pixels go in, so the same answer comes out: with how many of the labels can it agree",
+    traps={
+        "that is how many it gets wrong": 2,
+        "to be right on all of them it would have to give three answers to one picture": 3,
+        "one answer always agrees with one of the labels": 0,
+        "that is a share, and a number of images is asked for": 1 / 3,
+    },
+)
+
+# %% [markdown]
+# **Exercise 2** (level 1, read off). The label of a symbol is noise. Why does the ceiling not count every symbol as lost? And
+# can the ceiling at 64 pixels be lower than the one at 32?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# A little picture that occurs only once can be learned by heart, label and all, however senseless the label is. The ceiling
+# counts identical pixels, not good sense. It would be lower on *test* images, where learning by heart does not help, but
+# that cannot be counted from pixels.
+#
+# It cannot be lower at 64. Images that agree at 64 pixels also agree at 32, so going from 64 to 32 can only merge groups,
+# and a merged group has at most as many right answers as its parts.
+# ```
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). Leave out the symbols (`table["is_symbol_font"]`). What is the ceiling of the images that
+# remain, as a share?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Group the remaining images by `pixels` and add up the most frequent label of each group. Then divide by the number of
+# images that remain. The ceiling hardly moves: most twins are ordinary letters that a typeface draws alike.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+plain = pd.DataFrame({"pixels": pixels, "label": images.labels})[~table["is_symbol_font"].values]
+right_at_best_3 = plain.groupby("pixels")["label"].agg(lambda x: x.value_counts().iloc[0]).sum()
+answer_3 = right_at_best_3 / len(plain)
+
+# %% tags=["check"]
+kept = ~table["is_symbol_font"].to_numpy()
+counted = pd.crosstab(pd.factorize(np.array(pixels, object)[kept])[0], images.labels[kept])
+exercises.check(
+    3,
+    answer_3,
+    counted.max(axis=1).sum() / kept.sum(),
+    within=5e-5,
+    hint="the same three lines as above, on the rows that are no symbols",
+    traps={
+        "that is the ceiling with the symbols": page.results["best_accuracy"].value,
+        "divide by the number of images that remain, not by all": counted.max(axis=1).sum()
+        / len(images.labels),
+        "that counts every twin as lost, but of a group of twins one label is right": (
+            table["identical_to"][kept] == ""
+        ).mean(),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). How coarse must a network's view be before more letters look exactly alike? Replace
+# each image by the means of its blocks, so that 16 x 16, 8 x 8, 4 x 4 or 2 x 2 values are left, and compute the ceiling
+# of each. Answer with a dictionary from the side (16, 8, 4, 2) to the ceiling. What does this say about the ceiling of
+# this page?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Reshape to `(n, side, 32 // side, side, 32 // side)` and average over the third and the last axis. A mean of blocks is a
+# function of the image, so twins stay twins and the ceiling can only fall. It falls surprisingly little: even four grey
+# values tell nearly all images apart, because two letters seldom hold exactly the same amount of ink. Nobody could *read* such an
+# image. So the ceiling counts only what is impossible, not what is hard: real networks stay below it for other reasons.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_4 = {}
+for side in (16, 8, 4, 2):
+    blocks = images.pixels.reshape(-1, side, 32 // side, side, 32 // side).mean((2, 4))
+    coarse = pd.DataFrame({"seen": [x.tobytes() for x in blocks], "label": images.labels})
+    best_guess = coarse.groupby("seen")["label"].agg(lambda x: x.value_counts().iloc[0])
+    answer_4[side] = best_guess.sum() / len(coarse)
+
+# %% tags=["check"]
+exercises.check_that(
+    4,
+    answer_4,
+    lambda a: (
+        set(a) == {16, 8, 4, 2}
+        and 1 / len(images.classes) < a[2] <= a[4] <= a[8] <= a[16]
+        and a[16] <= page.results["best_accuracy"].value + 1e-9
+    ),
+    kind=dict,
+    hint="one ceiling for each of 16, 8, 4 and 2, all as shares of all images. Averaging never tells apart what was alike "
+    "before: none of them may exceed the ceiling of the page, nor that of a finer view",
+)
 
 # %% [markdown]
 # ## Rerun this page

@@ -15,22 +15,17 @@
 # %% [markdown]
 # # How agreement works: what two runs can have in common
 #
-# **Train twice, rank the images by how much they are forgotten, compare the rankings. The number that comes out
-# depends on the images, but as much on how long the runs were, how many were averaged, and how ties were broken. This
-# page shows what each measure of agreement measures, what chance gives, what the most is that could be seen, and
-# when its interval can be trusted.**
+# **In one sentence.** Train twice, rank the images by how much they are forgotten, and compare: the number that comes out
+# depends on the images, but as much on how long the runs were, how many were averaged and how ties were broken, so it
+# must be read between what chance gives and the most that could be seen.
 #
-# You will learn
+# **You will learn** (1) what Spearman, Jaccard, Kendall's $W$ and ICC measure, on data where the truth is known, (2) what
+# chance gives, and what *perfectly intrinsic* forgetting would give (move the sliders), (3) how many seeds a reliable
+# ranking takes, (4) why the seed, not the image, is the unit of an experiment, (5) how to say "no effect", (6) where the
+# intervals of this book do not cover the truth.
 #
-# 1. what Spearman, Jaccard, Kendall's $W$ and ICC measure, on data where the truth is known;
-# 2. what chance gives, and what *perfectly intrinsic* forgetting would give (move the sliders);
-# 3. how many seeds a reliable ranking takes;
-# 4. why the seed, not the image, is the unit of an experiment;
-# 5. how to say "no effect";
-# 6. where the intervals of this book do not cover the truth.
-#
-# *Reading: 20 minutes. Running: under a minute, no GPU, no torch.*
-# Prerequisites: [forgetting curves](forgetting_curves.ipynb) (helpful); the correlation coefficient.
+# **Time**: 20 minutes to read, under a minute to rerun. **You need**: [forgetting curves](forgetting_curves.ipynb)
+# (helpful); the correlation coefficient.
 
 # %% tags=["remove-cell", "install"]
 from importlib.util import find_spec
@@ -51,7 +46,7 @@ import pandas as pd
 from lethe import traces
 from lethe.analysis import agreement, scores
 from lethe.analysis.simulate import rates_with_variance, simulate_correct
-from lethe.pages import book, charts, rerun
+from lethe.pages import book, charts, exercises, rerun
 
 # %% [markdown]
 # ## Parameters
@@ -542,58 +537,177 @@ charts.show(
 # - A wide interval from few seeds can be honest and useless at once.
 # - Agreement is not validity: two runs may agree because both are wrong about the same images for the same reason. See
 #   [glyphs](glyphs.ipynb) for images that no run can get right.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# ````{admonition} Exercise 1: chance for a Jaccard index
-# :class: tip
-# Two sets of 10 % of the images are drawn at random. About how large is their Jaccard index? (No computer needed.)
+# **Exercise 1** (level 1, read off). Two sets of 10 % of the images are drawn at random. About how large is their Jaccard index?
+# No computer is needed.
+#
 # ```{admonition} Solution
 # :class: dropdown
 # They share about 0.1 × 0.1 = 1 % of the images; together they name 10 + 10 - 1 = 19 %. So 1/19 = 0.053.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-by_hand = 0.1 * 0.1 / (0.1 + 0.1 - 0.1 * 0.1)
-
-# %% tags=["check"]
-assert abs(by_hand - agreement.jaccard_null(6000, 0.1)[0]) < 0.001, "shared / named by either"
-
-# %% [markdown]
-# ````{admonition} Exercise 2: the planner, by hand
-# :class: tip
-# Two seeds agree at 0.25. How many seeds must be averaged for 0.8?
-# ```{admonition} Solution
-# :class: dropdown
-# $k = \frac{0.8 \cdot (1 - 0.25)}{0.25 \cdot (1 - 0.8)} = 12$.
-# ```
-# ````
-
-# %% tags=["solution", "hide-input"]
-seeds_for_it = 0.8 * (1 - 0.25) / (0.25 * (1 - 0.8))
+# %% tags=["solution", "hide-cell"]
+answer_1 = 0.1 * 0.1 / (0.1 + 0.1 - 0.1 * 0.1)
 
 # %% tags=["check"]
-assert round(seeds_for_it) == agreement.seeds_needed(0.25), (
-    "solve k * 0.25 / (1 + (k - 1) * 0.25) = 0.8"
+exercises.check(
+    1,
+    answer_1,
+    agreement.jaccard_null(6000, 0.1)[0],
+    within=0.001,
+    hint="of 100 images, how many are in both sets, and how many in the one or the other",
+    traps={
+        "that is the share of the images in both sets: divide by the share that either names": 0.1
+        ** 2,
+        "nearly: that divides by the sum of both sets, in which shared images count twice": 0.1 / 2,
+        "that is the share of *one* set that the other names too": 0.1,
+    },
 )
 
 # %% [markdown]
-# ````{admonition} Exercise 3: perfectly intrinsic, and yet
-# :class: tip
-# Simulate two runs of 2,000 images that all have nearly the same rate: spread 0.1. Nothing but the dice differs. What is the
-# Spearman correlation of their mean retention?
+# **Exercise 2** (level 1, read off). Two seeds agree at 0.25. Over how many seeds must each ranking be averaged, so that two such
+# averages agree at 0.8?
+#
 # ```{admonition} Solution
 # :class: dropdown
-# Close to 0.1: there is almost nothing to agree on. The image decides everything that is decided, and the correlation is small.
+# Solve $\rho_k = 0.8$ for $k$: $k = \frac{0.8 \cdot (1 - 0.25)}{0.25 \cdot (1 - 0.8)} = 12$. Comparing two averages takes twice as many runs.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-nearly_alike = agreement.spearman_matrix(simulated(0.1, 0, runs=2))[0, 1]
+# %% tags=["solution", "hide-cell"]
+answer_2 = 0.8 * (1 - 0.25) / (0.25 * (1 - 0.8))
 
 # %% tags=["check"]
-assert abs(nearly_alike) < 0.3, "use rates_with_variance with sample_sd 0.1 and no other variance"
+exercises.check(
+    2,
+    answer_2,
+    agreement.seeds_needed(0.25),
+    within=0.01,
+    hint="put 0.25 for the agreement of single runs into the formula of Spearman and Brown, and solve for k",
+    traps={
+        "agreement does not grow in proportion to the seeds: each new one adds less": 0.8 / 0.25,
+        "that is rounded up, but agreement does not grow in proportion to the seeds": 4,
+        "the agreement of single runs also enters as 1 minus 0.25": 0.8 / (0.25 * (1 - 0.8)),
+        "that is the total for both averages": 24,
+        "that many seeds averaged would agree at 0.75, not at 0.8": 9,
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). Is one run odd? For each run of these traces compute the mean Spearman correlation with
+# the *other* runs (`ranked` holds the scores, one row a run). Answer with one number for each run.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Take the matrix of `agreement.spearman_matrix(ranked)`, leave out its diagonal and average each row. The rows lie close
+# together unless a run went wrong. Kendall's $W$ could not show it: it is one number for all runs.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+matrix = agreement.spearman_matrix(ranked)
+answer_3 = (matrix.sum(axis=1) - 1) / (seeds - 1)
+
+# %% tags=["check"]
+correlations = pd.DataFrame(agreement.spearman_matrix(ranked))
+apart = correlations.where(~np.eye(seeds, dtype=bool))
+exercises.check(
+    3,
+    answer_3,
+    apart.mean(axis=1),
+    within=1e-6,
+    hint="agreement.spearman_matrix(ranked) holds the correlation of every run with every run",
+    traps={
+        "every run agrees perfectly with itself: leave the diagonal out": correlations.mean(axis=1),
+        "that sets the diagonal to 0, but still divides by the number of all runs": apart.sum(
+            axis=1
+        )
+        / seeds,
+        "that is one number for all runs: keep one for each": float(np.nanmean(apart)),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 2, compute). How often does the equivalence test say "none" where it *should*? Repeat the 1,000
+# experiments of *"No effect" in one picture* with a true effect of 0: seeds scatter as before, with a standard deviation of `margin`.
+# Give the share of the experiments that are shown to be none.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Replace the first `margin` in `repeats` by 0. About four in five pass: with ten seeds that scatter as much as the margin is wide, one
+# experiment in five fails to show that there is nothing. With fewer seeds it soon becomes hopeless. So a failed test of
+# equivalence is no sign of an effect.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+nothing = margin * np.random.default_rng(random_seed).normal(size=(1000, 10))
+spread_of_mean = nothing.std(axis=1, ddof=1) / np.sqrt(10)
+answer_4 = np.mean(
+    [
+        agreement.tost_equivalence(mid, se, 10, margin).equivalent
+        for mid, se in zip(nothing.mean(axis=1), spread_of_mean, strict=True)
+    ]
+)
+
+# %% tags=["check"]
+centred = repeats - margin  # the same dice, and no effect
+inside = [
+    [agreement.tost_equivalence(m, s / k, 10, margin).equivalent for m, s in rows]
+    for rows in [list(zip(centred.mean(1), centred.std(1, ddof=1), strict=True))]
+    for k in (np.sqrt(10), 1, 10)
+]
+exercises.check(
+    4,
+    answer_4,
+    np.mean(inside[0]),
+    within=0.06,
+    hint="every experiment has the mean of ten seeds, its standard error, and one call of agreement.tost_equivalence",
+    traps={
+        "there the true effect lies on the margin: centre the seeds at 0": wrong,
+        "the standard error of a mean of ten seeds is smaller than their standard deviation": np.mean(
+            inside[1]
+        ),
+        "the standard error is the standard deviation over the *root* of the number of seeds": np.mean(
+            inside[2]
+        ),
+        "these are the experiments that fail to show it": 1 - np.mean(inside[0]),
+    },
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). Perfectly intrinsic, and yet? Simulate two runs in worlds where nothing but the dice
+# differs between runs: `simulated(spread, 0, runs=2)`, for the spreads 0.1, 0.5, 1 and 2. What is the Spearman correlation of the two? Answer with a
+# dictionary from the spread to the correlation. A study finds 0.1. What may it conclude?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# At a spread of 0.1 it is close to 0.1 or below: there is almost nothing to agree on. The image decides everything that is decided, and the
+# correlation is small. It rises with the spread and stays below 1. A study that finds 0.1 may conclude nothing about chance
+# before it knows how much the images differ, or what two runs could reach at most. That is the ceiling of
+# [Finding 3](finding_3_seed_stability.ipynb).
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_5 = {
+    spread: agreement.spearman_matrix(simulated(spread, 0, runs=2))[0, 1]
+    for spread in (0.1, 0.5, 1, 2)
+}
+
+# %% tags=["check"]
+exercises.check_that(
+    5,
+    answer_5,
+    lambda a: (
+        set(a) == {0.1, 0.5, 1, 2}
+        and abs(a[0.1]) < 0.3
+        and a[0.1] < a[0.5] < a[1] < a[2] < 1
+        and a[1] > 0.3
+    ),
+    kind=dict,
+    hint="one correlation of two runs for each spread: the second number given to `simulated` is 0, so that nothing "
+    "belongs to the run. It should rise with the spread",
+)
 
 # %% [markdown]
 # ## Rerun this page

@@ -43,12 +43,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from lethe import traces
 from lethe.analysis import agreement, scores
 from lethe.capture import capture_run, plan_run
 from lethe.datasets.glyphs import load_glyphs
-from lethe.pages import book, charts
+from lethe.pages import book, charts, exercises
 
 # %% [markdown]
 # ## Parameters
@@ -198,21 +199,105 @@ for title, group in groups.items():
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Both runs lose 20 % of the images, at random. What overlap do you expect?
+# **Exercise 1** (level 1, read off). Both runs lose 20 % of the images, at random. What Jaccard overlap do you expect?
 #
 # ```{admonition} Solution
 # :class: dropdown
 # They share 0.2 x 0.2 = 4 % and cover 20 + 20 - 4 = 36 %, so 0.04 / 0.36 = 0.11.
 # ```
-#
-# **2.** Capture the same seed twice. What must the overlap be?
+
+# %% tags=["solution", "hide-cell"]
+answer_1 = 0.2 * 0.2 / (0.2 + 0.2 - 0.2 * 0.2)
+
+# %% tags=["check"]
+exercises.check(
+    1,
+    answer_1,
+    agreement.jaccard_null(6000, 0.2)[0],
+    within=0.002,
+    hint="of 100 images, how many are lost by both, and how many by the one or the other",
+    traps={
+        "that is the share that both lose: divide by the share that at least one of them loses": 0.2
+        ** 2,
+        "that divides by the sum of the two sets: images that both lose count once": 0.2 / 2,
+        "that is the share of *one* run's lost images that the other loses too": 0.2,
+    },
+)
+
+# %% [markdown]
+# **Exercise 2** (level 2, compute). How many images would *both* runs lose if the second one lost as many as it did, but drawn
+# at random? Use `sizes` and the number of images.
 #
 # ```{admonition} Solution
 # :class: dropdown
-# One. The same seeds on the same machine give the same run, bit for bit. The manifests prove it: the hashes of
-# the final weights are equal.
+# Each of the images lost by the first run is lost by the second with probability `sizes[1] / n`, so the product of both sizes
+# over `n`. Compare with `(lost[0] & lost[1]).sum()`: what the two runs share beyond chance belongs to the images.
 # ```
+
+# %% tags=["solution", "hide-cell"]
+answer_2 = sizes[0] * sizes[1] / len(lost[0])
+
+# %% tags=["check"]
+exercises.check(
+    2,
+    answer_2,
+    stats.hypergeom(len(lost[0]), *sizes).mean(),
+    within=0.5,
+    hint="take one image that the first run loses: how likely is it that the second loses it too",
+    traps={
+        "that is how many they did share": np.sum(lost[0] & lost[1]),
+        "that is a share: how many images are that": sizes[0] * sizes[1] / len(lost[0]) ** 2,
+        "that is the most they could share": min(sizes),
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). At the last epoch the two runs have nearly the same accuracy on the training images. On
+# which share of these images is one of them right and the other wrong?
 #
+# ```{admonition} Solution
+# :class: dropdown
+# `np.mean(right[0][:, -1] != right[1][:, -1])`. It is at least as large as the difference of the two accuracies, and usually much
+# larger: the mistakes fall on different images and cancel in the averages. The same number on test images is known as churn.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_3 = np.mean(right[0][:, -1] != right[1][:, -1])
+
+# %% tags=["check"]
+ends = np.array([correct[:, -1] for correct in right])  # [run, sample]
+exercises.check(
+    3,
+    answer_3,
+    np.mean(ends.sum(axis=0) == 1),
+    within=1e-6,
+    hint="`right` holds the answers of both runs, [sample, epoch]; compare their last columns image by image",
+    traps={
+        "that is the difference of the two accuracies, in which opposite mistakes cancel": abs(
+            np.diff(ends.mean(axis=1))[0]
+        ),
+        "that is over all epochs, and the last one is asked for": np.mean(right[0] != right[1]),
+        "on these images they agree": np.mean(ends.sum(axis=0) != 1),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). Capture the same seed twice. What must the overlap be? Then find out *what* in a
+# seed makes two runs differ: `held={"split": 0, "order": 0, "augment": 0, "dropout": 0}` holds everything but the first
+# values of the last layer, and so on. Which stream alone moves the most images?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# With the same seed the overlap is one. The same seeds on the same machine give the same run, bit for bit: compare the
+# hashes of the final weights in the two manifests.
+#
+# A good answer changes one stream at a time, repeats each comparison with several seeds, and compares with runs in which all
+# streams change: two runs are one pair, and one pair says little. Do not take it for granted that the parts add up. If each stream alone moves
+# nearly as many images as all of them together, training amplifies *any* small change. The page on
+# [sources of randomness](factorial_seeds.ipynb) does this experiment in full.
+# ```
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash

@@ -15,18 +15,15 @@
 # %% [markdown]
 # # Time to forgetting: when images are lost, and how often
 #
-# **Most traces end before anything is forgotten. Survival analysis was made for such data: it lets every image count for as
-# long as it was watched, and needs no curve.**
+# **In one sentence.** Most traces end before anything is forgotten, and survival analysis was made for such data: it lets
+# every image count for as long as it was watched, and needs no curve.
 #
-# You will learn
+# **You will learn** (1) why the mean over the forgotten images is wrong, and what to use instead, (2) how a Kaplan-Meier
+# curve is built, and why its textbook error is too small here, (3) how to count images that are lost again and again,
+# (4) how to ask what raises the risk of being forgotten.
 #
-# 1. why the mean over the forgotten images is wrong, and what to use instead;
-# 2. how a Kaplan-Meier curve is built, and why its textbook error is too small here;
-# 3. how to count images that are lost again and again;
-# 4. how to ask what raises the risk of being forgotten.
-#
-# *Reading: 15 minutes. Running: under a minute, no GPU, no torch.*
-# Prerequisites: [traces](traces.ipynb) (important); [forgetting curves](forgetting_curves.ipynb) (helpful).
+# **Time**: 15 minutes to read, under a minute to rerun. **You need**: [traces](traces.ipynb) (important);
+# [forgetting curves](forgetting_curves.ipynb) (helpful).
 
 # %% tags=["remove-cell", "install"]
 from importlib.util import find_spec
@@ -48,7 +45,7 @@ from lethe import traces
 from lethe.analysis import curves, scores
 from lethe.analysis.curves import survival
 from lethe.analysis.curves.hazard_ratios import hazard_ratios, right_spells
-from lethe.pages import book, charts, stores
+from lethe.pages import book, charts, exercises, stores
 
 # %% [markdown]
 # ## Parameters
@@ -256,7 +253,7 @@ charts.show(
 #
 # - **training calms down**: the learning rate falls, weights move less, nothing is lost any more;
 # - **the fragile go first**: each image has a *constant* risk, but those with a high risk leave early, and the rest is
-#   sturdier. (Exercise 3 builds such a world. It is the pooled-curve trap of
+#   sturdier. (Exercise 4 builds such a world. It is the pooled-curve trap of
 #   [Forgetting curves](forgetting_curves.ipynb) in other clothes.)
 #
 # A survival curve that is exponential has a constant hazard. Where the hazard falls this much, a half-life extrapolated
@@ -460,69 +457,151 @@ pd.DataFrame(summary, index=list(quantities.values()))
 # - A hazard ratio is a summary over all epochs. If the effect of the loss fades during training, the ratio is an average.
 # - A relation is not a cause. The warm-up loss may stand for the class, the typeface or a wrong label.
 # - Intervals treat seeds and images as drawn at random. With fewer than 6 seeds they should not be relied on.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# ````{admonition} Exercise 1: by hand
-# :class: tip
-# Five images were forgotten at $t = 2$, $t = 3$ and $t = 3$; two were never forgotten and watched until $t = 2$ and $t = 6$.
-# What is $S(3)$? Use `survival.kaplan_meier`, or a pencil.
+# **Exercise 1** (level 1, read off). Three of five images were forgotten at $t = 2$, $t = 3$ and $t = 3$; two were never
+# forgotten and watched until $t = 2$ and $t = 6$. What is the Kaplan-Meier estimate $S(3)$? A pencil is enough.
+#
 # ```{admonition} Solution
 # :class: dropdown
 # $S(2) = 1 - 1/5$. The image watched until 2 then leaves. At 3 there are 3 at risk and 2 are lost:
 # $S(3) = 4/5 \cdot 1/3 = 0.267$.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-five = survival.kaplan_meier(
-    np.array([2.0, 3, 3, 2, 6]), np.array([True, True, True, False, False])
-)
-s_3 = five.surv_prob[-1]
+# %% tags=["solution", "hide-cell"]
+answer_1 = (1 - 1 / 5) * (1 - 2 / 3)
 
 # %% tags=["check"]
-assert abs(s_3 - 4 / 15) < 1e-9, "who is still watched and unforgotten at t = 3?"
+five = np.array([2.0, 3, 3, 2, 6]), np.array([True, True, True, False, False])
+exercises.check(
+    1,
+    answer_1,
+    survival.kaplan_meier(*five).surv_prob[-1],
+    within=0.002,
+    hint="one factor for each time at which an image is forgotten. Who is still watched and unforgotten just before it",
+    traps={
+        "the image watched until 2 is no longer watched at 3, so it is not at risk there": 4
+        / 5
+        * 2
+        / 4,
+        "that is the step at 3 alone: an image must survive the step at 2 as well": 1 / 3,
+        "that is the step at 2 alone": 4 / 5,
+        "that uses the forgotten images only: the others were at risk as well": 0.0,
+        "the image watched until 2 was still at risk at 2": 3 / 4 * 1 / 3,
+        "that is the share forgotten by then, and S is the share that is not": 1 - 4 / 15,
+    },
+)
 
 # %% [markdown]
-# ````{admonition} Exercise 2: train longer
-# :class: tip
-# In the world with risk 0.02 per epoch, compute the mean time of the forgotten images for 31 and for 301 epochs of training.
-# Why does it grow, although nothing about the images has changed?
+# **Exercise 2** (level 2, compute). What is the hazard of the first network at $t = 1$, over all its runs? Use `times[0]`, that is
+# the time and whether the image was forgotten, [seed, image].
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Forgotten at 1, divided by at risk at 1: `((time == 1) & forgot).sum() / (time >= 1).sum()`. NaN times (never learned) fail
+# both comparisons, so they drop out by themselves. Images learned at the last epoch have time 0: they were never at risk.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+clock, ended = times[0]
+answer_2 = ((clock == 1) & ended).sum() / (clock >= 1).sum()
+
+# %% tags=["check"]
+moments, flags = times[0]
+exercises.check(
+    2,
+    answer_2,
+    survival.kaplan_meier(*times[0]).n_events[0] / np.nansum(moments >= 1)
+    if (moments == 1).any()
+    else 0.0,
+    within=1e-5,
+    hint="two counts: which traces are forgotten at 1, and which are watched until 1 or longer",
+    traps={
+        "that is the share of all traces, also of those never learned or not watched until 1": (
+            (moments == 1) & flags
+        ).mean(),
+        "some of these times end because training ended: they count as at risk, not as forgotten": (
+            moments == 1
+        ).sum()
+        / (moments >= 1).sum(),
+        "that divides by all forgotten traces: those never forgotten were at risk too": (
+            (moments == 1) & flags
+        ).sum()
+        / flags.sum(),
+        "that is the share still unforgotten after 1": 1
+        - ((moments == 1) & flags).sum() / (moments >= 1).sum(),
+        "that is the first run alone": ((moments[0] == 1) & flags[0]).sum()
+        / (moments[0] >= 1).sum(),
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). In the world with risk 0.02 per epoch, what is the mean time of the *forgotten* images after 31
+# and after 301 epochs of training? Use `watched(0.02, epochs, np.random.default_rng(1))` for both, and answer with
+# `{31: ..., 301: ...}`. Why does it grow, although nothing about the images has changed?
+#
 # ```{admonition} Solution
 # :class: dropdown
 # It grows from about 11 epochs to more than 40 and creeps towards 50: the longer one watches, the longer are the times that
 # can be seen to end. A mean over the forgotten measures the training as much as the forgetting.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-means = []
+# %% tags=["solution", "hide-cell"]
+answer_3 = {}
 for n in (31, 301):
     time_n, forgot_n = watched(0.02, n, np.random.default_rng(1))
-    means.append(time_n[forgot_n].mean())
+    answer_3[n] = time_n[forgot_n].mean()
 
 # %% tags=["check"]
-assert means[0] < 15 < 30 < means[1] < 51, "watched(0.02, epochs, rng) gives time and forgot"
+seen = {n: watched(0.02, n, np.random.default_rng(1)) for n in (31, 301)}
+by_end = {n: pd.Series(t[0]).groupby(f[0]).mean() for n, (t, f) in seen.items()}
+exercises.check(
+    3,
+    answer_3,
+    {n: means[True] for n, means in by_end.items()},
+    within=0.5,
+    hint="`watched` gives two arrays, the times and whether the image was forgotten: one chooses from the other",
+    traps={
+        "that is the mean of all images, the last epoch standing in for longer": {
+            n: np.mean(t) for n, (t, f) in seen.items()
+        },
+        "these are the images that were *not* forgotten": {
+            n: means[False] for n, means in by_end.items()
+        },
+        "that is the mean of a world watched for ever": dict.fromkeys((31, 301), 1 / 0.02),
+    },
+)
 
 # %% [markdown]
-# ````{admonition} Exercise 3: the fragile go first
-# :class: tip
-# Simulate 5,000 images whose risks are constant over time but differ between images (log-normal around 0.05, sd 1.5), lost for
-# good. Compare the hazard of the crowd at $t = 1$ and at $t = 20$.
+# **Exercise 4** (level 3, investigate). Build a world in which the fragile go first. Simulate 5,000 images whose risks are
+# constant over time but differ between images (log-normal around 0.05, standard deviation 1.5 of the log), lost for good, and watched for 31
+# epochs. What is the hazard of the crowd at $t = 1$ and at $t = 20$? Answer with `{1: ..., 20: ...}`. Does it fall if all
+# images have the same risk?
+#
 # ```{admonition} Solution
 # :class: dropdown
-# It falls to less than half, although no image's own risk ever changes.
+# It falls to less than half, although no image's own risk ever changes: those with a high risk leave early. With the same risk
+# for all it stays flat but for noise. So a falling hazard alone says nothing of what happens *within* an image. What can tell
+# is to watch images again after they were lost, as in *Lost again and again*.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
+# %% tags=["solution", "hide-cell"]
 risks = np.exp(np.random.default_rng(2).normal(np.log(0.05), 1.5, 5000))
 crowd = curves.simulate_correct(np.random.default_rng(3), risks, 31, 1, "permanent_drop")
-km = survival.kaplan_meier(*survival.first_forgetting(crowd))
-crowd_hazard = km.n_events / km.n_risk
+time_c, forgot_c = survival.first_forgetting(crowd)
+answer_4 = {t: ((time_c == t) & forgot_c).sum() / (time_c >= t).sum() for t in (1, 20)}
 
 # %% tags=["check"]
-assert crowd_hazard[19] < 0.5 * crowd_hazard[0], "n_events / n_risk of kaplan_meier is the hazard"
+exercises.check_that(
+    4,
+    answer_4,
+    lambda a: set(a) == {1, 20} and 0.06 < a[1] < 0.15 and 0 < a[20] < 0.5 * a[1],
+    kind=dict,
+    hint='draw the risks as np.exp of a normal around np.log(0.05), simulate with the process "permanent_drop" as `watched` '
+    "does, and divide the images forgotten at t by those still at risk at t (not by all 5,000)",
+)
 
 # %% [markdown]
 # ## Rerun this page
