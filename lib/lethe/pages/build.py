@@ -2,7 +2,7 @@
 
     python -m lethe.pages.build [--strict] [--only NAME ...] [--out DIR]
 
-Notebooks run two at a time from the shipped traces, the front page last; their results pass between
+Notebooks run two at a time from the shipped traces, front page and claims last; results pass between
 pages as JSON files. Then the pages are rendered and inspected (links, size, offline).
 Cost: under three minutes on two cores.
 """
@@ -34,7 +34,7 @@ from lethe.pages.render import write_bundle
 
 ROOT = Path(__file__).resolve().parents[3]
 LAST_HTML = ROOT / "_build" / "html"
-FRONT = "at_a_glance"
+LAST = ("at_a_glance", "claims")  # they read what the other pages have found
 FIRST = ("quickstart",)  # the slowest page starts first
 WORKERS = 2
 THREADS = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
@@ -51,11 +51,11 @@ class Outcome:
 
 
 def page_names(root: Path = ROOT) -> list[str]:
-    """Return the names of all notebooks, the slowest first and the front page last."""
+    """Return the names of all notebooks, the slowest first and those that read the others last."""
     names = sorted(path.stem for path in (root / "notebooks").glob("*.py"))
     if not names:
         raise LetheError(f"no notebooks in {root / 'notebooks'}: run this in a checkout of Lethe")
-    return sorted(names, key=lambda name: (name == FRONT, name not in FIRST, name))
+    return sorted(names, key=lambda name: (name in LAST, name not in FIRST, name))
 
 
 def execute(name: str, root: Path, out: Path, values: Values | None = None) -> Outcome:
@@ -78,9 +78,9 @@ def execute(name: str, root: Path, out: Path, values: Values | None = None) -> O
 def execute_all(
     names: Sequence[str], root: Path, out: Path, values: Values | None = None
 ) -> list[Outcome]:
-    """Run the notebooks `names` two at a time, the front page after all others."""
+    """Run the notebooks `names` two at a time, those that read the others' results last."""
     outcomes: list[Outcome] = []
-    stages = [[name for name in names if name != FRONT], [name for name in names if name == FRONT]]
+    stages = [[n for n in names if n not in LAST], [n for n in names if n in LAST]]
     for stage in stages:
         failed = [outcome for outcome in outcomes if outcome.error]
         if not failed:
@@ -149,7 +149,7 @@ def build(
     for old in ("work",) if only else ("work", "source", "results"):
         shutil.rmtree(out / old, ignore_errors=True)
     os.environ |= THREADS | {"LETHE_BOOK": "1", "LETHE_RESULTS": str(out / "results")}
-    os.environ["LETHE_COMMIT"] = provenance.commit()
+    os.environ["LETHE_COMMIT"] = provenance.handed_on()
     chosen = [name for name in names if name in only or not only]
     print(f"== executing {len(chosen)} notebooks, {WORKERS} at a time", flush=True)
     with this_python(out / "work"):

@@ -1,17 +1,24 @@
-"""Where a page's numbers come from: commit, parameters, trace stores, studies, versions, time."""
+"""How a page was made: commit, command, parameters, trace stores, studies, versions, time, memory.
+
+Cost: milliseconds, and a second for each 500 MB of stores, whose hash is computed.
+"""
 
 import hashlib
 import json
 import os
 import platform
 import subprocess
+import sys
+import time
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("lethe", "numpy", "scipy", "pandas", "xarray", "altair")
+PACKAGES = ("lethe", "numpy", "scipy", "pandas", "xarray", "altair", "papermill", "jupyter-book")
+CHANGED = "+"  # ends LETHE_COMMIT where the working copy has uncommitted changes
 
 
 def of_store(traces: Any) -> dict[str, Any]:
@@ -67,53 +74,117 @@ def sha256(path: str) -> str:
 @cache
 def commit() -> str:
     """Return the short commit of the working copy, or "unknown" outside one."""
-    if "LETHE_COMMIT" in os.environ:
-        return os.environ["LETHE_COMMIT"]
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    here = Path(__file__).parent
+    given = os.environ.get("LETHE_COMMIT")
+    if given is not None:
+        return given.removesuffix(CHANGED)
+    return _git("rev-parse", "--short=12", "HEAD") or "unknown"
+
+
+@cache
+def changed() -> bool:
+    """Return whether tracked files of the working copy differ from its commit."""
+    given = os.environ.get("LETHE_COMMIT")
+    if given is not None:
+        return given.endswith(CHANGED)
+    return bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+def state() -> str:
+    """Return the commit in words: `abc123 with uncommitted changes`."""
+    return in_words({"commit": commit(), "uncommitted_changes": changed()})
+
+
+def in_words(record: Mapping[str, Any]) -> str:
+    """Return the commit of a record of `facts` in words, as `state` does."""
+    more = " with uncommitted changes" if record.get("uncommitted_changes") else ""
+    return f"{record['commit']}{more}"
+
+
+def handed_on() -> str:
+    """Return the value of LETHE_COMMIT that tells another process this commit."""
+    return commit() + (CHANGED if changed() else "")
+
+
+def _git(*arguments: str) -> str:
+    """What git says of this working copy; nothing outside one."""
+    options = {"cwd": Path(__file__).parent, "capture_output": True, "text": True, "check": True}
     try:
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+        return subprocess.run(["git", *arguments], **options).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
+        return ""
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that make the numbers."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+def versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Return the versions of Python and of packages, by default those that make the numbers."""
+    return {"python": platform.python_version()} | {name: installed(name) for name in names}
+
+
+def installed(name: str) -> str:
+    """Return the version of a package, or `not installed`."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def peak_memory() -> int | None:
+    """Return the most memory this process has held, in MB; None where it is not told (Windows).
+
+    Without child processes. On Linux it is no less than what the parent held when it started this.
+    """
+    try:
+        import resource  # Unix only
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024))  # bytes, else KiB
+
+
+def now() -> float:
+    """Return the time in seconds since 1970; SOURCE_DATE_EPOCH fixes it for equal builds."""
+    return float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
 
 
 def facts(seconds: float) -> dict[str, Any]:
-    """Return commit, versions and run time in seconds."""
-    return {"commit": commit(), "versions": versions(), "seconds": round(seconds, 2)}
+    """Return commit, versions, run time in seconds, peak memory in MB, time in UTC and platform."""
+    return {
+        "commit": commit(),
+        "uncommitted_changes": changed(),
+        "versions": versions(),
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": peak_memory(),
+        "made_at": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now())),
+        "platform": platform.platform(),
+    }
 
 
 def footer(
     name: str, parameters: dict[str, Any], stores: list[dict[str, Any]], facts: dict[str, Any]
 ) -> str:
-    """Return the provenance of a page as a folded HTML table."""
-    rows = {"page": name, "commit": facts["commit"]}
+    """Return how a page was made as a folded HTML table."""
+    memory = facts["peak_memory_mb"]
+    rows = {"page": name, "commit": in_words(facts), "make it again": command(name)}
     rows["parameters"] = ", ".join(f"{key} = {value}" for key, value in parameters.items())
     for store in stores:
         kind = "results" if "tasks" in store else "traces"
         rows[f"{kind} {store['name']}"] = _source(store)
     rows["versions"] = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
     rows["run time"] = f"{facts['seconds']:.1f} s"
-    rows["run it again"] = f"lethe rerun {name}"
+    rows["peak memory"] = "unknown" if memory is None else f"{memory:,} MB"
+    rows |= {"date": facts["made_at"], "platform": facts["platform"]}
     cells = "".join(
         f'<tr><th scope="row">{escape(k)}</th><td>{escape(str(v))}</td></tr>'
         for k, v in rows.items()
     )
     return (
-        '<details class="lethe-provenance"><summary>Where these numbers come from</summary>'
+        '<details class="lethe-provenance"><summary>How this page was made</summary>'
         f"<table><tbody>{cells}</tbody></table></details>"
     )
+
+
+def command(name: str) -> str:
+    """Return the command that makes a page again: LETHE_COMMAND, which `lethe rerun` sets."""
+    return os.environ.get("LETHE_COMMAND") or f"lethe rerun {name}"
 
 
 def _source(store: dict[str, Any]) -> str:
