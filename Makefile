@@ -1,5 +1,6 @@
 # make book    the rendered book, in _build/html          make test    the whole test suite
 # make lab     JupyterLab on the notebooks                make capture the shipped traces again (hours on a CPU)
+# make student the notebooks without their solutions      make instructor with them, and all answers on one sheet
 # Everything runs in .venv, which the first command makes from requirements.lock.
 
 # the first Python that runs and is 3.11 or 3.12
@@ -8,7 +9,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: book book-strict test slow lab capture sync lint clean setup
+.PHONY: book book-strict test slow lab student instructor capture sync lint clean setup
 .DEFAULT_GOAL := book
 
 setup: $(READY)
@@ -40,6 +41,12 @@ lint: $(READY)
 
 lab: $(READY)
 	@$(BIN)/jupyter lab notebooks
+
+student: $(READY)
+	@$(BIN)/lethe course student
+
+instructor: $(READY)
+	@$(BIN)/lethe course instructor
 
 sync: $(READY)
 	@$(BIN)/python -m lethe.pages.twins

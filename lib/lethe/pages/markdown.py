@@ -60,13 +60,14 @@ def _role(renderer: Any, tokens: Sequence[Token], index: int, options: Any, env:
     name, content = tokens[index].meta["name"], tokens[index].content
     if name == "math":
         return _formula(content, {"display_mode": False})
-    if name.startswith("cite"):  # a key is author, year, word
-        return "(" + escape(re.sub(r"([a-z]+)(\d{4})\w*", _author_year, content)) + ")"
+    if name.startswith("cite"):
+        return escape(author_year(content))
     return escape(re.sub(r"\s*<[^>]*>$", "", content))
 
 
-def _author_year(key: re.Match) -> str:
-    return f"{key[1].capitalize()} {key[2]}"
+def author_year(keys: str) -> str:
+    """Citation keys (author, year, word) in words: `(Daga 2026, Owen 2007)`."""
+    return "(" + re.sub(r"([a-z]+)(\d{4})\w*", lambda m: f"{m[1].capitalize()} {m[2]}", keys) + ")"
 
 
 def _fence(renderer: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
