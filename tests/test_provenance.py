@@ -94,7 +94,8 @@ def test_the_results_file_holds_time_memory_and_platform(fresh, tmp_path, capsys
 
 
 def test_peak_memory_is_in_mb_of_this_process():
-    code = "from lethe.pages import provenance as p; x = bytearray(700_000_000); print(p.peak_memory())"
+    code = "from lethe.pages import provenance; held = bytearray(700_000_000)"
+    code += "; print(provenance.peak_memory())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 700 < float(done.stdout) < 1000
 
