@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich import print as show
 
+from lethe.cli_course import course_app
 from lethe.cli_data import data_app
 from lethe.cli_traces import traces_app
 from lethe.errors import LetheError
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(traces_app, name="traces")
 app.add_typer(data_app, name="data")
+app.add_typer(course_app, name="course")
 
 Out = Annotated[Path, typer.Option(help="Folder for the run folders.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -48,6 +50,14 @@ def parse_pairs(pairs: list[str]) -> dict[str, str]:
         if "=" not in pair:
             raise LetheError(f"settings are written key=value, not {pair!r}")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def parse_given(pairs: list[str]) -> dict[str, str]:
+    """`key=value` parameters of a page; a key that is given twice is refused."""
+    given = parse_pairs(pairs)
+    if len(given) < len(pairs):
+        raise LetheError("a parameter is given twice; several values are written key=a,b")
+    return given
 
 
 def typed_settings(pairs: list[str]) -> dict[str, int | float | bool]:
@@ -211,7 +221,27 @@ def experiment(
         show(str(tasks.collect(found, wanted, out)))
 
 
-@app.command()
+RERUN = (
+    """Run one page of the book, or all findings, again with other parameters.
+
+The page comes back as HTML, notebook and JSON record, in _build/rerun or in --out.
+
+Several values of a parameter give a page for each, and an index that compares them, as in
+-p top_fraction=0.05,0.1,0.2 . A list keeps its commas, and a semicolon separates its values:
+-p 'models=test_resnet,test_vit;test_vit,resnet18' . Several such parameters make a grid.
+
+Traces of your own take the place of those that the page reads: -p traces=A.zarr.zip,B.zarr.zip ,
+or run folders, or a folder of either.
+
+Exit code: 0 all went well; 1 a page failed, the others are kept; 2 a page, a parameter or a value
+was refused, and nothing ran.
+""".replace("\n\n", "\f")
+    .replace("\n", " ")
+    .replace("\f", "\n\n")
+)  # the terminal breaks the lines
+
+
+@app.command(help=RERUN)
 def rerun(
     name: Annotated[
         str, typer.Argument(help="Page, such as finding_3_seed_stability; findings = all five.")
@@ -220,23 +250,49 @@ def rerun(
         list[str] | None, typer.Option("-p", help="key=value; may be repeated.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the pages.")] = None,
-    listing: Annotated[bool, typer.Option("--list", help="Name the pages.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="Names and titles of the pages.")] = False,
     describe: Annotated[
-        bool, typer.Option("--describe", help="List the page's parameters.")
+        bool, typer.Option("--describe", help="What the page says, its times, its parameters.")
     ] = False,
 ) -> None:
     """Run one page of the book, or all findings, again with other parameters."""
-    from lethe.pages import findings
-    from lethe.pages import rerun as pages
+    from lethe.pages import describe as told
+    from lethe.pages import findings, grid
+    from lethe.pages.rerun import PageFailed
 
-    if listing or not name:
-        show("\n".join([*pages.list_pages(), findings.GROUP]))
-    elif describe:
-        show(findings.describe() if name == findings.GROUP else pages.describe(name))
-    elif name == findings.GROUP:
-        show(str(findings.rerun_findings(parse_pairs(parameter or []), out)))
-    else:
-        show(str(pages.rerun(name, parse_pairs(parameter or []), out)))
+    try:
+        if listing or not name:
+            typer.echo("\n".join(told.list_pages()))
+        elif describe:
+            typer.echo(told.describe(name))
+        else:
+            given = parse_given(parameter or [])
+            if name == findings.GROUP:
+                typer.echo(str(findings.rerun_findings(given, out)))
+            else:
+                typer.echo(str(grid.rerun_page(name, given, out)))
+    except PageFailed:
+        raise
+    except LetheError as error:
+        raise UsageError(str(error)) from None
+
+
+@app.command()
+def address(
+    url: Annotated[str, typer.Argument(help="Such as https://github.com/ORG/REPO.")] = "",
+    branch: Annotated[str, typer.Option(help="Branch that the buttons open.")] = "main",
+    none: Annotated[bool, typer.Option("--none", help="Take the address away.")] = False,
+) -> None:
+    """Say or set the public address of the repository, which gives the pages launch buttons."""
+    from lethe.pages import address as places
+
+    if url or none:
+        if url and none:
+            raise UsageError("give an address or --none, not both")
+        changed = places.write(places.Address() if none else places.checked(url, branch))
+        typer.echo(f"{len(changed)} files changed")
+    found = places.current()
+    typer.echo(f"{found.url}, branch {found.branch}" if found.url else "no address is set")
 
 
 @app.command()
@@ -254,10 +310,14 @@ def book(
     show(str(build_book(dataset, model or MODELS, preset, out) / "index.html"))
 
 
+class UsageError(LetheError):
+    """What was asked for was refused, and nothing ran: exit code 2."""
+
+
 def main() -> None:
-    """Entry point: a LetheError is one line on standard error and exit code 1."""
+    """Entry point: a LetheError is one line on standard error and exit code 1, or 2 for usage."""
     try:
         app()
     except LetheError as error:
         print(f"lethe: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        raise SystemExit(2 if isinstance(error, UsageError) else 1) from None

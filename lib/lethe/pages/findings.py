@@ -5,10 +5,8 @@ to the pages that have it. Cost: five pages, two at a time; about two minutes on
 """
 
 import json
-import shlex
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,11 @@ from typing import Any
 import nbformat
 
 from lethe.errors import LetheError, nearest
-from lethe.pages import rerun
+from lethe.pages import own_traces, rerun
 from lethe.pages.parameters import check_values, read_parameters
 from lethe.pages.standalone import write_html
 
 GROUP = "findings"
-WORKERS = 2
 HEAD = "<tr><th>page</th><th>verdict</th><th>claim</th><th>because</th></tr>"
 
 
@@ -49,45 +46,30 @@ def share_out(given: Mapping[str, str], pages: list[str]) -> dict[str, dict[str,
     return shares
 
 
-def describe() -> str:
-    """The parameters of every finding page, page by page."""
-    return "\n\n".join(f"{page}\n{rerun.describe(page)}" for page in finding_pages())
-
-
 def rerun_findings(given: Mapping[str, str], out: Path | None = None) -> Path:
     """Run every finding page with the parameters `given` as text and return OUT/index.html.
 
-    `out` defaults to `_build/rerun/DATASET` of the checkout. Nothing runs if a parameter or value
-    is refused; if a page fails, the others are kept, and the LetheError names it.
+    `out` defaults to `_build/rerun/DATASET` of the checkout. LetheError, before anything runs, if a
+    parameter or value is refused; PageFailed names a page that fails, and the others are kept.
     """
     pages = finding_pages()
-    shares = share_out(given, pages)
     default = rerun.ROOT / "_build" / "rerun" / given.get("dataset", GROUP)
-    out = rerun.make_folder(default if out is None else Path(out))
-    command = " ".join(
-        ["lethe rerun findings", *(f"-p {shlex.quote(f'{k}={v}')}" for k, v in given.items())]
-    )
-    failed = _run_all(shares, out)
+    out = default if out is None else Path(out)
+    shares = share_out(_with_traces(given, pages, out), pages)
+    out = rerun.make_folder(out)
+    failed = rerun.rerun_all({page: (page, share, out) for page, share in shares.items()})
+    command = rerun.command_line(GROUP, given)
     index = write_index(out, [page for page in pages if page not in failed], command)
     if failed:
-        raise LetheError(f"{'; '.join(failed.values())}; the other pages: {index}")
+        raise rerun.PageFailed(f"{'; '.join(failed.values())}; the other pages: {index}")
     return index
 
 
-def _run_all(shares: Mapping[str, Mapping[str, str]], out: Path) -> dict[str, str]:
-    """Run the pages two at a time; returns what went wrong, by page."""
-    failed = {}
-    with ProcessPoolExecutor(WORKERS) as pool:
-        jobs = {
-            pool.submit(rerun.rerun, page, share, out, False): page
-            for page, share in shares.items()
-        }
-        for job in as_completed(jobs):
-            try:
-                job.result()
-            except LetheError as error:
-                failed[jobs[job]] = str(error)
-    return failed
+def _with_traces(given: Mapping[str, str], pages: list[str], out: Path) -> dict[str, str]:
+    """What is given, with traces of one's own as parameters that every finding has."""
+    with tempfile.TemporaryDirectory() as folder:
+        known = read_parameters(rerun.source(pages[0], Path(folder)))
+    return own_traces.resolve("each finding", known, given, out / own_traces.NAME)
 
 
 def write_index(out: Path, pages: list[str], command: str) -> Path:

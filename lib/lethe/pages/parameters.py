@@ -27,6 +27,7 @@ from lethe.traces import open_traces
 KINDS = ("int", "float", "str", "bool", "list")
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 COUNT = re.compile(r"(^|_)(seeds|draws|resamples|bootstrap|permutations)$")
+SEED = re.compile(r"(^|_)seed(_\w)?$")
 CHOICES = re.compile(r"one of:\s*(.+)$")
 
 
@@ -45,6 +46,28 @@ class Parameter:
         """The values that the comment allows; empty if it lists none."""
         found = CHOICES.search(self.help)
         return [word.strip().strip("`'\".") for word in found[1].split("|")] if found else []
+
+
+def allowed(parameter: Parameter) -> str:
+    """The values that a parameter takes, in words; empty where its type says all."""
+    name = parameter.name
+    if parameter.choices:
+        return " | ".join(parameter.choices)
+    words = {
+        "true | false": parameter.kind == "bool",
+        " | ".join(SCORES): name.startswith("score"),
+        "a store, or its path": name.startswith("traces"),
+        "between 0 and 1, both excluded": _is_fraction(name) and parameter.kind != "str",
+        "0 or more": bool(SEED.search(name)),
+        "more than 0": bool(COUNT.search(name)),
+        _captured("dataset"): name in ("dataset", "beside"),
+        _captured("preset"): name == "preset",
+    }
+    return next((text for text, fits in words.items() if fits), "")
+
+
+def _captured(field: str) -> str:
+    return " | ".join(sorted(set(stores.captured()[field])))
 
 
 def read_parameters(notebook: Path) -> dict[str, Parameter]:
@@ -80,13 +103,24 @@ def check_values(
 
     Raises LetheError for a name the page does not know or a value it refuses.
     """
+    values = check_each(page, known, given)
+    return values | _check_stores(known, values)
+
+
+def check_names(page: str, known: Mapping[str, Parameter], given: Mapping[str, str]) -> None:
+    """LetheError for a name that the page does not know."""
     for name in given:
         if name not in known:
             raise LetheError(f"{page} has no parameter {name!r}; {nearest(name, known)}")
+
+
+def check_each(
+    page: str, known: Mapping[str, Parameter], given: Mapping[str, str]
+) -> dict[str, Any]:
+    """`check_values`, one parameter at a time: whether they fit together is not asked."""
+    check_names(page, known, given)
     values = {name: convert(known[name], text) for name, text in given.items()}
-    for name, value in values.items():
-        values[name] = check(known[name], value)
-    return values | _check_stores(known, values)
+    return {name: check(known[name], value) for name, value in values.items()}
 
 
 def _check_stores(known: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,10 +192,14 @@ def _store(name: str, value: str) -> str:
     return str(Path(value).resolve()) if Path(value).is_file() else value
 
 
+def _is_fraction(name: str) -> bool:
+    return "fraction" in name or "share" in name
+
+
 def _check_number(name: str, value: float) -> None:
-    if ("fraction" in name or "share" in name) and not 0 < value < 1:
+    if _is_fraction(name) and not 0 < value < 1:
         raise LetheError(f"{name} must lie between 0 and 1, both excluded, not {value}")
-    if re.search(r"(^|_)seed(_\w)?$", name) and value < 0:
+    if SEED.search(name) and value < 0:
         raise LetheError(f"{name} must be 0 or more, not {value}")
     if COUNT.search(name) and value <= 0:
         raise LetheError(f"{name} must be more than 0, not {value}")

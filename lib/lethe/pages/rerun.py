@@ -8,21 +8,31 @@ import json
 import shlex
 import shutil
 import tempfile
+import textwrap
+import time
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lethe.errors import LetheError, nearest
 from lethe.pages.kernel import environment, this_python
-from lethe.pages.parameters import Parameter, check_values, read_parameters
+from lethe.pages.parameters import check_values, read_parameters
 from lethe.pages.standalone import write_html
 
 ROOT = Path(__file__).resolve().parents[3]
+WORKERS = 2
+LONGEST_REASON = 300  # characters of an error, which may hold whole tables
+
+
+class PageFailed(LetheError):
+    """A page was run and stopped with an error; all that was given to it had been accepted."""
 
 
 def list_pages() -> list[str]:
@@ -33,26 +43,25 @@ def list_pages() -> list[str]:
     return names
 
 
-def describe(name: str) -> str:
-    """The parameters of a page, one line each: name, type, default and meaning."""
-    with tempfile.TemporaryDirectory() as folder:
-        known = read_parameters(source(name, Path(folder)))
-    lines = [f"{p.name} ({_kind(p)}, {p.default!r}): {p.help}" for p in known.values()]
-    return "\n".join(lines) or f"{name} has no parameters"
-
-
-def _kind(parameter: Parameter) -> str:
-    return f"list of {parameter.item}" if parameter.kind == "list" else parameter.kind
+def command_line(name: str, given: Mapping[str, str]) -> str:
+    """The command that runs a page, or `findings`, with parameters given as text."""
+    parts = [f"-p {shlex.quote(f'{key}={text}')}" for key, text in given.items()]
+    return " ".join(["lethe", "rerun", name, *parts])
 
 
 def rerun(
-    name: str, parameters: Mapping[str, str], out: Path | None = None, progress: bool = True
+    name: str,
+    parameters: Mapping[str, str],
+    out: Path | None = None,
+    progress: bool = True,
+    command: str = "",
 ) -> Path:
     """Run a page with `parameters` given as text and return the HTML file, OUT/NAME.html.
 
     Beside it: NAME.json (parameters, results, verdicts, commit, stores with hashes, versions,
-    seconds) and NAME.ipynb. `out` defaults to `_build/rerun` of the checkout. Raises LetheError for
-    an unknown page, parameter or value, and when the page fails.
+    seconds, peak memory, command) and NAME.ipynb. `out` defaults to `_build/rerun` of the checkout;
+    `command` is what made the page, where that was another one. Raises LetheError for an unknown
+    page, parameter or value, and PageFailed when the page stops with an error.
     """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -60,15 +69,33 @@ def rerun(
         values = check_values(name, read_parameters(page), parameters)
         out = make_folder(ROOT / "_build" / "rerun" if out is None else Path(out))
         results = _results_so_far(name, work / "results", out)
+        for old in (out / f"{name}.html", out / f"{name}.json"):
+            old.unlink(missing_ok=True)  # a page that fails leaves no results of an earlier run
         with this_python(work), environment(LETHE_BOOK="1", LETHE_RESULTS=str(results)):
             _execute(name, page, out / f"{name}.ipynb", values, progress)
         record = _read_record(results / f"{name}.json")
-    given = [f"-p {shlex.quote(f'{key}={text}')}" for key, text in parameters.items()]
-    record |= {"given": values, "command": " ".join(["lethe", "rerun", name, *given])}
-    path = out / f"{name}.json"
-    path.write_text(json.dumps({"name": name} | record, indent=1), encoding="utf-8")
-    print(f"results: {path}", flush=True)
+    record |= {"given": values, "command": command or command_line(name, parameters)}
+    (out / f"{name}.json").write_text(json.dumps({"name": name} | record, indent=1), "utf-8")
     return write_html(out / f"{name}.ipynb", out / f"{name}.html", record["command"])
+
+
+Job = tuple[str, Mapping[str, str], Path]  # page, parameters as text, folder
+
+
+def rerun_all(jobs: Mapping[str, Job]) -> dict[str, str]:
+    """Run pages two at a time; returns what went wrong, by label. A page that fails stops none."""
+    failed = {}
+    began = time.time()
+    with ProcessPoolExecutor(WORKERS) as pool:
+        futures = {pool.submit(rerun, *job, False): label for label, job in jobs.items()}
+        for number, future in enumerate(as_completed(futures), start=1):
+            label = futures[future]
+            error = future.exception()
+            if error:
+                failed[label] = str(error) or type(error).__name__
+            told = f"failed: {failed[label]}" if error else f"done, {time.time() - began:.0f} s"
+            print(f"  [{number}/{len(jobs)}] {label}: {told}", flush=True)
+    return failed
 
 
 def source(name: str, work: Path) -> Path:
@@ -97,9 +124,12 @@ def _execute(name: str, page: Path, executed: Path, values: dict[str, Any], prog
     try:
         papermill.execute_notebook(page, executed, values, progress_bar=progress, **options)
     except PapermillExecutionError as error:
-        lines = (error.evalue or error.ename).strip().splitlines()
-        raise LetheError(
-            f"{name} stopped: {lines[0] if lines else error.ename}; as far as it came: {executed}"
+        said = (error.evalue or error.ename).strip().splitlines() or [error.ename]
+        why = textwrap.shorten(said[0], LONGEST_REASON, placeholder=" ...")
+        raise PageFailed(f"{name} stopped: {why}; as far as it came: {executed}") from None
+    except DeadKernelError:
+        raise PageFailed(
+            f"{name} stopped: its Python was ended from outside, most often for want of memory"
         ) from None
 
 
