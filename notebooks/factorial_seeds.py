@@ -15,7 +15,7 @@
 # %% [markdown]
 # # Which source of randomness decides who is forgotten?
 #
-# **The claim under test.** Two runs forget different images because training is unstable: change any one source of randomness,
+# **Claim under test.** Two runs forget different images because training is unstable: change any one source of randomness,
 # the split, the first weights of the head, the order or the augmentation, and who is forgotten is drawn anew.
 #
 # **You will learn** (1) how to change one source of randomness and hold the others, (2) what first-order and total shares of
@@ -48,7 +48,7 @@ from IPython.display import display
 from lethe.analysis import agreement, arms
 from lethe.analysis.factors import agree, course, design, sobol, steady, worlds
 from lethe.analysis.factors.design import EVERYTHING, NOTHING, PAIRS, RUNS, SOURCES
-from lethe.pages import book, charts, side_by_side
+from lethe.pages import book, charts, exercises, side_by_side
 from lethe.pages.render import shown
 
 # %% [markdown]
@@ -666,8 +666,45 @@ else:
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Somebody varies the order only, sees that two runs disagree as much as two fresh seeds, and writes: "order is the cause of forgetting". Use
-# `worlds.chaotic` to show that this does not follow: compute $T$ and $S$ of every source.
+# **Exercise 1** (level 1, read off). $Y = a + b\,c$ with independent draws $a$, $b$, $c$ of mean 0 and variance 1. Work out $S$ and $T$ of
+# all three, and the share that belongs to no source alone. Give them as `{"S": (a, b, c), "T": (a, b, c), "alone": share}`.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# $V = 1 + 1 = 2$. $S_a = T_a = 1/2$. $E[Y \mid b] = 0$, so $S_b = S_c = 0$; without $b$ or without $c$ the product's variance goes, so
+# $T_b = T_c = 1/2$. No source alone: 1/2.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_1 = {"S": (0.5, 0, 0), "T": (0.5, 0.5, 0.5), "alone": 0.5}
+
+# %% tags=["check"]
+three = worlds.simulate(lambda d: d[0] + d[1] * d[2], 10, 4000, np.random.default_rng(1))
+hits = sobol.shares(sobol.centred(three), np.random.default_rng(1), 10)
+near = {kind: [hits[f"{kind} {s}"].estimate for s in SOURCES[:3]] for kind in "ST"}
+near["alone"] = hits["S no source alone"].estimate
+exercises.check(
+    1,
+    answer_1,
+    {name: np.round(2 * np.array(value)) / 2 for name, value in near.items()},
+    within=0.01,
+    hint="the variance of each of the two terms first; a product is 0 on average, whatever b is",
+    traps={
+        "the variance of a product cannot be dealt out to b and c: known alone, neither tells "
+        "anything": {"S": (0.5, 0.25, 0.25), "T": (0.5, 0.25, 0.25), "alone": 0},
+        "the T are right; but S of b is the variance of the mean of Y given b, and that mean is 0": {
+            "S": (0.5, 0.5, 0.5),
+            "T": (0.5, 0.5, 0.5),
+            "alone": -0.5,
+        },
+        "those are variances; divide by V": {"S": (1, 0, 0), "T": (1, 1, 1), "alone": 1},
+    },
+)
+
+# %% [markdown]
+# **Exercise 2** (level 2, compute). Somebody varies the order only, sees that two runs disagree as much as two fresh seeds, and writes:
+# "order is the cause of forgetting". Show with `worlds.chaotic` that this does not follow: simulate ten blocks of 500 units, and give
+# $T$ and $S$ of every source, as an array of shape (2, 4) in the order of `SOURCES`, $T$ first.
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -678,40 +715,108 @@ else:
 # %% tags=["solution", "hide-cell"]
 wild = worlds.simulate(worlds.chaotic, 10, 500, np.random.default_rng(0))
 hits = sobol.shares(sobol.centred(wild), np.random.default_rng(0), 10)
-answer_1 = {name: hit.estimate for name, hit in hits.items()}
+answer_2 = [[hits[f"{kind} {s}"].estimate for s in SOURCES] for kind in "TS"]
 
-# %%
-assert all(abs(answer_1[f"T {s}"] - 1) < 0.1 for s in SOURCES), "T of every source, by name"
-assert all(abs(answer_1[f"S {s}"]) < 0.1 for s in SOURCES), "S of every source, by name"
+# %% tags=["check"]
+exercises.check(
+    2,
+    answer_2,
+    np.repeat([[1.0], [0.0]], 4, axis=1),
+    within=0.1,
+    hint="worlds.simulate, then sobol.shares of the centred values; look up 'T order' and so on",
+    traps={
+        "T comes first, then S": np.repeat([[0.0], [1.0]], 4, axis=1),
+        "that is the world in which sources add up": np.repeat([[0.4, 0.3, 0.2, 0.1]], 2, axis=0),
+        "that is the world in which sources work in twos": np.repeat([[0.5], [0.0]], 4, axis=1),
+    },
+)
 
 # %% [markdown]
-# **2.** $Y = a + b\,c$ with independent draws $a$, $b$, $c$ of mean 0 and variance 1. Compute $S$ and $T$ of all three by hand, and what belongs to no source alone.
+# **Exercise 3** (level 2, compute). Work out the total share of `augment` for the first network in `models` by yourself, from
+# `scored[models[0]]`, an array [block, run, image] with the runs in the order of `RUNS` (NaN: not compared). Sum over images
+# and blocks before you divide.
 #
 # ```{admonition} Solution
 # :class: dropdown
-# $V = 1 + 1 = 2$. $S_a = T_a = 1/2$. $E[Y \mid b] = 0$, so $S_b = S_c = 0$; without $b$ or without $c$ the product's variance goes, so $T_b = T_c = 1/2$. No source alone: 1/2.
+# The squared differences of `base` and `augment`, summed, over those of `base` and `other`, summed; the two halves cancel.
+# The page's own number may differ in the third digit: it leaves out the few images that were compared in one block only.
 # ```
 
 # %% tags=["solution", "hide-cell"]
-answer_2 = {"S": (0.5, 0, 0), "T": (0.5, 0.5, 0.5), "alone": 0.5}
+base, other, only = (scored[models[0]][:, RUNS.index(r)] for r in ("base", "other", "augment"))
+answer_3 = np.nansum((base - only) ** 2) / np.nansum((base - other) ** 2)
 
-# %%
-three = worlds.simulate(lambda d: d[0] + d[1] * d[2], 10, 4000, np.random.default_rng(1))
-hits = sobol.shares(sobol.centred(three), np.random.default_rng(1), 10)
-for kind in "ST":
-    ours = [hits[f"{kind} {s}"].estimate for s in SOURCES[:3]]
-    assert np.allclose(answer_2[kind], ours, atol=0.06), f"{kind}: variances first, then shares"
-assert abs(answer_2["alone"] - hits["S no source alone"].estimate) < 0.1
+# %% tags=["check"]
+shared = {r: scored[models[0]][:, RUNS.index(r)] for r in ("base", "other", "augment")}
+apart = {r: shared[r] - shared["augment"] for r in ("base", "other")}
+whole = shared["base"] - shared["other"]
+page_says = found[models[0]]["image"]["T augment"].estimate
+exercises.check(
+    3,
+    answer_3,
+    page_says,
+    within=0.005,
+    hint="the method section has V and V times T; take nansum, and the runs by RUNS.index",
+    traps={
+        "both have the half, so it cancels": page_says / 2,
+        "squares, not absolute differences": np.nansum(abs(apart["base"])) / np.nansum(abs(whole)),
+        "other and augment share a source: their distance is about 1 - S": np.nansum(
+            apart["other"] ** 2
+        )
+        / np.nansum(whole**2),
+    },
+)
 
 # %% [markdown]
-# **3.** A laboratory fixes all seeds and reports the forgetting of one run to three digits. Which row of the picture tells how much of that would survive a new version of
-# the numerical library?
+# **Exercise 4** (level 3, investigate). Invent a world in which `split` alone makes two runs strangers ($T$ above 0.9) and alone
+# explains nothing ($S$ within 0.1 of 0), while each of the three others has a total share below 0.5. A world is a function
+# of an array of draws [source, unit]. How would a hasty reader name `split`, and what is it really?
 #
 # ```{admonition} Solution
 # :class: dropdown
-# *Other rounding*: a new library may take sums in another order. Fixed seeds make a run repeatable, not typical.
+# For example $Y = d_0 (d_1 + d_2 + d_3)$, the split times the sum of the others: $T$ is 1 for `split`, 1/3 for the others, and all $S$ are 0.
+# "The split decides" would be wrong: known alone, it tells nothing about who is forgotten. It decides the *sign* with which the others
+# act. A large $T$ with a small $S$ means: this source takes part in everything.
 # ```
+
+
+# %% tags=["solution", "hide-cell"]
+def coupled(d):
+    """Split times the sum of the others."""
+    return d[0] * (d[1] + d[2] + d[3])
+
+
+answer_4 = coupled
+
+
+# %% tags=["check"]
+def as_asked(world):
+    """Whether a world has the shares that are asked for."""
+    values = worlds.simulate(world, 10, 2000, np.random.default_rng(3))
+    hit = sobol.shares(sobol.centred(values), np.random.default_rng(3), 2)
+    least = max(hit[f"T {s}"].estimate for s in SOURCES if s != "split")
+    return hit["T split"].estimate > 0.9 and abs(hit["S split"].estimate) < 0.1 and least < 0.5
+
+
+exercises.check_that(
+    4,
+    answer_4,
+    as_asked,
+    hint="begin with the world of twos, worlds.pairwise, and let split be a factor of every term",
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). A laboratory fixes all seeds and reports the forgetting of one run to three digits. Which row of the
+# picture tells how much of that would survive a new version of the numerical library? Is the answer the same for every network here?
 #
+# ```{admonition} Solution
+# :class: dropdown
+# *Other rounding*: a new library may take sums in another order. Fixed seeds make a run repeatable, not typical. A good answer reads the
+# row for each network and says that it may differ by network and learning rate: where one flipped bit changes nothing, the digits would
+# survive; where it has a good part of the distance of two strangers, they are one draw from a lottery.
+# ```
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash

@@ -47,7 +47,7 @@ from lethe.analysis import arms
 from lethe.analysis import mass_and_drift as md
 from lethe.analysis.class_distances import closeness_and_loss
 from lethe.datasets.glyphs import load_glyphs
-from lethe.pages import book, charts, courses, side_by_side
+from lethe.pages import book, charts, courses, exercises, side_by_side
 
 # %% [markdown]
 # ## Parameters
@@ -649,49 +649,153 @@ else:
 # %% [markdown]
 # ## Exercises
 #
-# **1.** An old image has logits 3 and 1 for two old classes and 2 for one new class. What is its mass? Add 2 to the new logit. What are the
-# mass and the distribution over old classes now?
+# **Exercise 1** (level 1, read off). An old image has logits 3 and 1 for two old classes and 2 for one new class. What is its mass? And what
+# is it after 2 has been added to the new logit? What happens to the distribution over old classes?
 #
 # ```{admonition} Solution
 # :class: dropdown
-# $M = (e^3 + e^1) / (e^3 + e^1 + e^2) = 0.755$; with the new logit at 4 it is 0.294. Among the old classes nothing
+# $M = (e^3 + e^1) / (e^3 + e^1 + e^2) = 0.755$; with the new logit at 4 it is 0.295. Among the old classes nothing
 # moved: 0.88 and 0.12, before and after.
 # ```
 
 # %% tags=["solution", "hide-cell"]
-answer_1 = [md.parts(np.array([[3.0, 1.0, z]]), old=2).mass[0] for z in (2.0, 4.0)]
+answer_1 = [(np.exp(3) + np.exp(1)) / (np.exp(3) + np.exp(1) + np.exp(z)) for z in (2, 4)]
 
-# %%
-assert np.allclose(answer_1, (0.755, 0.294), atol=1e-3), "sum the old exponentials over all of them"
+# %% tags=["check"]
+one_image = md.parts(np.array([[3.0, 1.0, 2.0], [3.0, 1.0, 4.0]]), old=2)
+exercises.check(
+    1,
+    answer_1,
+    one_image.mass,
+    within=0.002,
+    hint="the softmax first; then add up what belongs to old classes",
+    traps={
+        "that is the probability of the top old class; mass is that of all old classes": (
+            one_image.mass * np.exp(one_image.among_old[:, 0])
+        ),
+        "that is the mass of the new class": 1 - one_image.mass,
+        "those are the log-odds": one_image.log_odds,
+    },
+)
 
 # %% [markdown]
-# **2.** Old images have log-odds of 4, 2 and 0, new ones of -1, -3 and -5. Fine-tuning takes 6 off all of them. How many old images have less than half
-# of their mass now? What does `best_shift` say, and what is the separation before and after?
+# **Exercise 2** (level 2, compute). Old images have log-odds of 4, 2 and 0, new ones of -1, -3 and -5. Fine-tuning takes 6 off all of them. (a) How
+# many old images have less than half of their probability on old classes now? (b) By how much is `md.best_shift` larger after than before? (c) What is
+# `md.separation` after? Give `{"below half": a, "given back": b, "separation": c}`.
 #
 # ```{admonition} Solution
 # :class: dropdown
-# All three. `best_shift` gives back the 6, and what was wrong with the start on top of it. The separation is 1 both times: a common
-# number cannot change an order.
+# All three; and 6. The separation is 1 both times: a common number cannot change an order. The best shift after is 6.5, because it also
+# mends what was wrong with the start, where the middle between old and new lay half a unit too low.
 # ```
 
 # %% tags=["solution", "hide-cell"]
 old_odds, new_odds = np.array([4.0, 2, 0]), np.array([-1.0, -3, -5])
-answer_2 = md.best_shift(old_odds - 6, new_odds - 6) - md.best_shift(old_odds, new_odds)
+given_back = md.best_shift(old_odds - 6, new_odds - 6) - md.best_shift(old_odds, new_odds)
+answer_2 = {"below half": int((old_odds - 6 < 0).sum()), "given back": given_back}
+answer_2["separation"] = md.separation(old_odds - 6, new_odds - 6)
 
-# %%
-assert np.isclose(answer_2, 6), "the difference of the two best shifts"
-assert md.separation(old_odds - 6, new_odds - 6) == md.separation(old_odds, new_odds) == 1
+# %% tags=["check"]
+sides = np.array([4.0, 2.0, 0.0]), np.array([-1.0, -3.0, -5.0])
+moved = [side - 6 for side in sides]
+shifts = [md.best_shift(*both) for both in (sides, moved)]
+right = {"below half": 3, "given back": shifts[1] - shifts[0], "separation": md.separation(*sides)}
+exercises.check(
+    2,
+    answer_2,
+    right,
+    within=1e-6,
+    hint="half the probability is a log-odds of 0; best_shift and separation take the old images first",
+    traps={
+        "the best shift after also mends what was wrong at the start; subtract the one before": (
+            right | {"given back": shifts[1]}
+        ),
+        "count again after the 6 has been taken off": right | {"below half": 0},
+        "separation takes the old images first": right | {"separation": 0.0},
+    },
+)
 
 # %% [markdown]
-# **3.** Somebody freezes the body and the old rows, trains the new rows, and sees accuracy on the old classes fall. She concludes that the body has
-# forgotten. What would you have her compute?
+# **Exercise 3** (level 2, compute). Work out the share of mass of the arm `none` for the first network in `models`: from its rows in `start`
+# and `end` (a row a seed), the rise of *taken* over the fall of *right*, a ratio of two means over seeds.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# The number is that of the table, *share of mass (masking)*. Since `masked` is `right` and `taken` together, what masking brings back is just the
+# rise of *taken*.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+first_look, last_look = (
+    rows[models[0]].query("arm == 'none'")[["taken", "right"]].mean() for rows in (start, end)
+)
+answer_3 = (last_look["taken"] - first_look["taken"]) / (first_look["right"] - last_look["right"])
+
+# %% tags=["check"]
+fell = loss_of(models[0], "right", "none").mean()
+ends_taken = arms.by_seed(end[models[0]], "taken", "none").mean()
+ends_wrong = 1 - arms.by_seed(end[models[0]], "right", "none").mean()
+exercises.check(
+    3,
+    answer_3,
+    page.results[f"masked_none_{models[0]}"].value,
+    within=0.003,
+    hint="four means over seeds: taken and right, at the start and at the end",
+    traps={
+        "some images were taken at the start already; subtract them": ends_taken / fell,
+        "that is the share of taken among all that is wrong at the end; what was wrong before "
+        "was not lost": ends_taken / ends_wrong,
+        "masking does not bring `both` back; that is the largest share that mass could have": (
+            page.results[f"most_none_{models[0]}"].value
+        ),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). Find a loss of mass that is *boundary* and not *weight*: log-odds of three old and of three new images
+# after fine-tuning, with a separation of 0.5 or more, for which even the best single number leaves an old image with less than half of its
+# probability on old classes and a new image with more than half. Give `(old, new)`. Does masking help these old images? Why is it called a
+# boundary?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# For example old (3, 2, -2) and new (1, -3, -4): one old image lies lower than one new one, so no threshold has all on their side. Masking
+# brings every old image back whose order among old classes is intact, wherever its log-odds are; but masking needs to be told the task. A number moves the threshold; here the *direction* that tells old from new has turned, and that takes
+# new weights, or old images.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_4 = ([3.0, 2.0, -2.0], [1.0, -3.0, -4.0])
+
+
+# %% tags=["check"]
+def is_boundary(found):
+    """Whether the best single number leaves one image on the wrong side, of each kind."""
+    of_old, of_new = (np.reshape(side, 3).astype(float) for side in found)
+    number = md.best_shift(of_old, of_new)
+    apart = md.separation(of_old, of_new) >= 0.5
+    return apart and (of_old + number).min() < 0 < (of_new + number).max()
+
+
+exercises.check_that(
+    4,
+    answer_4,
+    is_boundary,
+    hint="a common number keeps the order of all six: let one old image lie below one new one",
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). Somebody freezes the body and the old rows, trains the new rows, and sees accuracy on the old classes fall. She
+# concludes that the body has forgotten. What would you have her compute, and what will she find? Which arm of this page is hers?
 #
 # ```{admonition} Solution
 # :class: dropdown
 # The accuracy with the new classes masked. It cannot have changed: body and old rows are as they were, so the distribution among
-# old classes is, too. All of her loss is mass.
+# old classes is, too. All of her loss is mass. Her arm is `new rows only`; its share of mass in the folded table must be 1, and is a check of
+# the method.
 # ```
-#
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash

@@ -48,7 +48,7 @@ from IPython.display import display
 
 from lethe.analysis import agreement, arms, collateral
 from lethe.capture.rehearsal import FLOOR, Tracker, enrichment, quantile_bins, rates
-from lethe.pages import book, charts, side_by_side
+from lethe.pages import book, charts, exercises, side_by_side
 
 # %% [markdown]
 # ## Parameters
@@ -770,7 +770,8 @@ else:
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Three bins of equal size have rates 0.3, 0.1 and 0. Compute the gain of exact rates, without and with a floor of 0.1.
+# **Exercise 1** (level 1, read off). Three bins of equal size have the rates 0.3, 0.1 and 0. What is the gain of exact
+# rates without a floor, and what with a floor of 0.1? Give both, in this order.
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -779,18 +780,35 @@ else:
 
 # %% tags=["solution", "hide-cell"]
 alpha = np.array([0.3, 0.1, 0])
-answer_1 = (alpha**2).mean() / alpha.mean() ** 2
-answer_1 = (answer_1, 0.9 * answer_1 + 0.1)
+plain_gain = (alpha**2).mean() / alpha.mean() ** 2
+answer_1 = (plain_gain, 0.9 * plain_gain + 0.1)
 
-# %%
+# %% tags=["check"]
 three = np.repeat([0, 1, 2], 10)
 hit = np.r_[np.arange(10) < 3, np.arange(10) < 1, np.zeros(10, bool)]
-checked = [enrichment(three, hit), enrichment(three, hit, 0.1)]
-assert np.allclose(answer_1, checked), "mean of the squares over square of the mean"
+gains = np.array([enrichment(three, hit), enrichment(three, hit, 0.1)])
+exercises.check(
+    1,
+    answer_1,
+    gains,
+    within=0.006,
+    hint="you need the mean of the rates and the mean of their squares; the floor mixes the gain with 1",
+    traps={
+        "that is CV squared; the gain is 1 more": (gains[0] - 1, 0.9 * (gains[0] - 1) + 0.1),
+        "a floor takes its share of the draws away, but those still meet the average damage": (
+            gains[0],
+            0.9 * gains[0],
+        ),
+        "that compares the worst bin with the average; the other bins are drawn too": (
+            0.3 / hit.mean(),
+            0.27 / hit.mean() + 0.1,
+        ),
+    },
+)
 
 # %% [markdown]
-# **2.** Somebody cuts the 3,100 old samples into 186 bins, finds a gain of 1.4 at 10 % damage, and is pleased. Deal the samples to
-# 186 bins by lot, a few times. What is the gain then?
+# **Exercise 2** (level 2, compute). Somebody cuts 3,100 old samples, of which 10 % are damaged, into 186 bins, finds a
+# gain of 1.4, and is pleased. Deal the samples to 186 bins by lot, some fifty times. What is the gain then, on average?
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -799,23 +817,105 @@ assert np.allclose(answer_1, checked), "mean of the squares over square of the m
 
 # %% tags=["solution", "hide-cell"]
 lot = np.random.default_rng(0)
-hit = np.arange(3100) < 310
-answer_2 = np.mean([enrichment(quantile_bins(lot.random(3100), 186), hit) for _ in range(50)])
+hurt = np.arange(3100) < 310
+answer_2 = np.mean([enrichment(quantile_bins(lot.random(3100), 186), hurt) for _ in range(50)])
 
-# %%
-expected = collateral.ignorant_gain(3100, 186, 0.1)
-assert abs(answer_2 - expected) < 0.03, "quantile_bins(random numbers, 186), then enrichment"
+# %% tags=["check"]
+exercises.check(
+    2,
+    answer_2,
+    collateral.ignorant_gain(3100, 186, 0.1),
+    within=0.03,
+    hint="quantile_bins of random numbers deals the lots, enrichment gives the gain",
+    traps={
+        "lots know nothing, but small bins differ in their rates by chance": 1.0,
+        "that is CV squared; the gain is 1 more": collateral.ignorant_gain(3100, 186, 0.1) - 1,
+        "that is what knowing every single sample would gain": 10.0,
+    },
+)
 
 # %% [markdown]
-# **3.** A method meets twice as much damage as random rehearsal, and keeps no more. Name two reasons.
+# **Exercise 3** (level 2, compute). Work out by hand what the section *The number* takes for an arm. Use the rows of
+# `part[models[0]]` (a row a seed and epoch; accuracies in per cent) and the arm `method`. In every seed, among the networks whose
+# `target` reaches `goal[models[0]]`, take the one with the most `retained`. Give the mean over the seeds that get there, and their
+# number.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# The cell below does it with three lines of pandas. Note what happens to a seed in which no epoch reaches the goal: it has no
+# row, and silently drops out of the mean. That is why the number of seeds must be told with it.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+mine = part[models[0]].query("arm == @method")
+mine = mine[mine["target"] >= goal[models[0]]].groupby("seed")["retained"].max()
+answer_3 = (mine.mean(), len(mine))
+
+# %% tags=["check"]
+there = arms.kept_at(part[models[0]], method, goal[models[0]])
+final = arms.by_seed(collateral.at(part[models[0]], last), "retained", method)
+most = part[models[0]].query("arm == @method").groupby("seed")["retained"].max()
+exercises.check(
+    3,
+    answer_3,
+    (there.mean(), there.count()),
+    within=0.02,
+    hint="filter the rows by target, then take the largest retained of every seed",
+    traps={
+        "that is the last epoch of every seed; an earlier one may reach the goal and keep more": (
+            final.mean(),
+            len(final),
+        ),
+        "that takes networks that have not reached the goal; epoch 0 keeps everything": (
+            most.mean(),
+            len(most),
+        ),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). Damage of 10 % can be easy prey or none at all. Find ten rates of ten bins of equal
+# size, 0.1 on average, for which exact rates gain 4 or more. Which rates gain most, and which least? What would a
+# partition have to know of the samples to have yours?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Two bins at 0.5 and eight at 0 gain 5. The most is one bin at 1, which gains 10: then a bin is the damage, and $1 / E[\alpha]$ is
+# reached. Ten bins at 0.1 gain 1. In the study the network *before* has to tell, by the loss or the class alone, which
+# samples a training will hurt that has not happened yet. The gains above say how far it can.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_4 = [0.5, 0.5, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+# %% tags=["check"]
+def gain_of(wanted):
+    """Gain and mean of ten rates, in bins of 1,000 samples."""
+    hurt = np.arange(1000) < 1000 * np.reshape(wanted, (10, 1))
+    return enrichment(np.repeat(np.arange(10), 1000), hurt.ravel()), hurt.mean()
+
+
+exercises.check_that(
+    4,
+    answer_4,
+    lambda found: gain_of(found)[0] >= 4 and abs(gain_of(found)[1] - 0.1) < 0.001,
+    hint="keep the mean at 0.1 and make the rates as unequal as you need",
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). A method meets twice as much damage as random rehearsal, and keeps no more. Name two
+# reasons. Which arm of this page tells whether they are at work, and what does it say for the first network?
 #
 # ```{admonition} Solution
 # :class: dropdown
 # Damaged samples may be those that cannot be repaired: odd ones, at the border to another class; a step spent on them is lost. Or
 # random rehearsal repairs them too, because what brings back one sample brings back its neighbours. The oracle
-# tells whether it is so: it meets nothing but damage.
+# tells: it meets nothing but damage. A good answer reads its difference to random rehearsal (*Premise*, above), and says also in how many
+# seeds it reached the goal: an oracle that learns less of the new task shows a third reason, the price on the other side.
 # ```
-#
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash

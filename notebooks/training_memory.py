@@ -43,7 +43,7 @@ import pandas as pd
 from IPython.display import display
 
 from lethe.analysis import arms, memory_effects, paired_effects
-from lethe.pages import book, charts, side_by_side
+from lethe.pages import book, charts, exercises, side_by_side
 
 # %% [markdown]
 # ## Parameters
@@ -646,10 +646,12 @@ print("largest departure from d^h:", page.results["average off"])
 #
 # What to report, and how to check it: [a checklist of training memory](../book/training_memory_checklist.md). The same authors' test of
 # whether a training step can be seen as one channel: [back-flow](back_flow.ipynb).
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** The running statistics of BatchNorm have momentum $m = 0.1$. After how many steps is a gap below 1 % of what it was?
+# **Exercise 1** (level 1, read off). The running statistics of BatchNorm have momentum $m = 0.1$. After how many steps is the
+# gap that a reset makes below 1 % of what it was, for the first time?
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -659,12 +661,24 @@ print("largest departure from d^h:", page.results["average off"])
 # %% tags=["solution", "hide-cell"]
 answer_1 = int(np.ceil(np.log(0.01) / np.log(0.9)))
 
-# %%
-assert 0.9**answer_1 < 0.01 <= 0.9 ** (answer_1 - 1), "the first h with 0.9^h below 0.01"
+# %% tags=["check"]
+left_of = np.multiply.accumulate(np.full(600, 0.9)), np.multiply.accumulate(np.full(600, 0.99))
+first_below = [1 + int(np.argmax(left < 0.01)) for left in left_of]
+exercises.check(
+    1,
+    answer_1,
+    first_below[0],
+    hint="what share of the gap does one step leave? The table of sources has the form",
+    traps={
+        "one step earlier it is still just above 1 %": first_below[0] - 1,
+        "a step replaces the share m; what is left is 1 - m": 2,
+        "those are the steps of the average of the weights, d = 0.99": first_below[1],
+    },
+)
 
 # %% [markdown]
-# **2.** Five seeds all show a higher loss after a reset. What is the smallest two-sided p that sign flips can give? How many
-# seeds would allow p below 0.01?
+# **Exercise 2** (level 2, compute). Five seeds all show a higher loss after a reset. What is the smallest two-sided p that
+# sign flips can give? And how many seeds does it take before p below 0.01 is possible at all? Give both numbers.
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -675,25 +689,114 @@ assert 0.9**answer_1 < 0.01 <= 0.9 ** (answer_1 - 1), "the first h with 0.9^h be
 # %% tags=["solution", "hide-cell"]
 answer_2 = paired_effects.sign_flip_p(np.array([0.1, 0.2, 0.1, 0.3, 0.2])), 8
 
-# %%
-assert answer_2[0] == 0.0625, "two of the 32 patterns are as extreme as the observed one"
-assert paired_effects.smallest_p(answer_2[1]) < 0.01 <= paired_effects.smallest_p(answer_2[1] - 1)
+# %% tags=["check"]
+enough = next(n for n in range(1, 30) if paired_effects.smallest_p(n) < 0.01)
+exercises.check(
+    2,
+    answer_2,
+    (paired_effects.smallest_p(5), enough),
+    within=0.001,
+    hint="count the patterns of signs, and those that are as extreme as the observed one",
+    traps={
+        "that is one-sided: all five could also have been lower": (1 / 32, 7),
+        "the first is one-sided, the second is not": (1 / 32, enough),
+        "the first is right; with one seed less p is still above 0.01": (1 / 16, enough - 1),
+    },
+)
 
 # %% [markdown]
-# **3.** Take the distances of the arm *other future* of `resnet sgd` at the last look. Is their interval above the margin? Why
-# does this not show that the future is remembered?
+# **Exercise 3** (level 2, compute). How far is the order swap (the arm is in `swap`) of the process in `plain` at the last look,
+# as a share of a seed change? Use `metric`, the distance of this page; the ratio is that of two means over seeds.
 #
 # ```{admonition} Solution
 # :class: dropdown
-# `memory_effects.effect(table, "resnet sgd", "other future").interval(last)`. It is well above 0.01. But the arm takes
-# other batches: it is moved by what is in front of it, not by what lies behind. It is a yardstick, no memory.
+# `memory_effects.effect(table, plain, swap, metric).at(last)` has a distance a seed, and so has the arm "seed change". Their
+# means are divided. `memory_effects.relative` does the same with an interval.
 # ```
 
 # %% tags=["solution", "hide-cell"]
-answer_3 = memory_effects.effect(table, "resnet sgd", "other future").interval(last)
+mine, base_of = (
+    memory_effects.effect(table, plain, arm, metric).at(last) for arm in (swap, "seed change")
+)
+answer_3 = mine.mean() / base_of.mean()
 
-# %%
-assert answer_3.low > 0.01, "use effect(...).interval(last)"
+# %% tags=["check"]
+swapped, other_run, other_draws = (
+    memory_effects.effect(table, plain, arm, metric)
+    for arm in (swap, memory_effects.SEED_CHANGE, "other future")
+)
+exercises.check(
+    3,
+    answer_3,
+    memory_effects.relative(table, plain, swap, last, metric=metric).estimate,
+    within=0.002,
+    hint="memory_effects.effect(table, process, arm, metric).at(step) is a number a seed",
+    traps={
+        "that is the distance itself; divide by that of a seed change": swapped.at(last).mean(),
+        "that is the mean of the ratios; take the ratio of the means": (
+            swapped.at(last) / other_run.at(last)
+        ).mean(),
+        "that is a share of `other future`, which keeps the state; a seed change keeps nothing": (
+            swapped.at(last).mean() / other_draws.at(last).mean()
+        ),
+        "that is at the step in `horizon`, not at the last look": swapped.at(horizon).mean()
+        / other_run.at(horizon).mean(),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). A reset of BatchNorm is a shock that heals, a reset of the momentum begins at nothing and
+# stays. At which look is the first for the first time nearer to the untouched arm than the second (process `plain`)? Does it hang on the
+# distance? Give the look for every distance, `{"tv": steps, ...}` with the names in `DISTANCES`.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# They change places at the same look in all four distances. So which arm is "the larger effect" is decided by the look and not by the
+# measure; a table with one horizon would hide that. Between two looks we know nothing: the exact step may well
+# differ between distances.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_4 = {}
+for name in DISTANCES:
+    shock, slow = (
+        memory_effects.effect(table, plain, arm, name).values.mean(axis=0)
+        for arm in ("BatchNorm reset", "momentum reset")
+    )
+    answer_4[name] = HORIZONS[np.argmax(shock < slow)]
+
+
+# %% tags=["check"]
+def change_places(name):
+    """The last look before the two arms change places in a distance, and the first after it."""
+    shock, slow = (
+        memory_effects.effect(table, plain, arm, name).values.mean(axis=0)
+        for arm in ("BatchNorm reset", "momentum reset")
+    )
+    place = int(np.argmax(shock < slow))
+    return HORIZONS[place - 1], HORIZONS[place]
+
+
+before, after = ({name: change_places(name)[k] for name in DISTANCES} for k in (0, 1))
+exercises.check(
+    4,
+    answer_4,
+    after,
+    hint="means over seeds of both arms at every look: effect(table, plain, arm, name).values",
+    traps={"those are the last looks at which it is still further away": before},
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). `other future` ends nearly as far from the untouched arm as a change of seed, well above the
+# margin. Why does this not show that the future, or the order of the data, is *remembered*? Which comparison on this page would?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# The arm takes other batches: it is moved by what is in front of it, not by what lies behind. It is a yardstick, no memory. To
+# show memory of an order, both arms must have seen the same samples under the same draws and then take the same batches: the order
+# swap after step 20. And even that may be the path alone, kept in the weights. To show that something *beside* the weights
+# remembers, give two arms equal weights and unequal optimizer states, as the momentum reset does.
+# ```
 
 # %% [markdown]
 # ## Fork a network here
