@@ -815,7 +815,7 @@ exercises.check(
     answer_2,
     np.interp(0.74, headlines, [0, 1]),
     within=0.005,
-    hint="think of 100 images, 60 of which contribute a 1 each to the sum: what do the other 40 have to contribute",
+    hint="think of 100 images, 60 of which add a 1 each to the sum. The other 40 have to add the rest",
     traps={
         "that is what the forgotten images add to the mean: divide by their share": 0.74 - 0.6,
         "that takes the constant traces as scored 0": 0.74 / 0.4,
@@ -830,7 +830,7 @@ exercises.check(
 #
 # ```{admonition} Solution
 # :class: dropdown
-# Mark the images with `scores.never_forgotten(correct[0])`, and count those with an event in any of `correct[1:]`. A sizeable share is: a rate
+# Mark the images with `scores.never_forgotten(correct[0])`, and count those with an event in any of `correct[1:]`. A large share is: a rate
 # of 0 says "longer than this training in this run", and another run may show the end. The never-learned have no events, so
 # they need no special care in the other runs.
 # ```
@@ -866,7 +866,7 @@ exercises.check(
 )
 
 # %% [markdown]
-# **Exercise 4** (level 3, investigate). More epochs or more runs? Take the rates `true_rate[:500]` and simulate with
+# **Exercise 4** (level 3, investigate). More epochs or more runs, with the default `slowest` and `fastest`? Take the rates `true_rate[:500]` and simulate with
 # `curves.simulate_correct`. Fit single runs of 121 epochs and compare two such runs (Spearman). Then fit four runs of 31 epochs
 # together (`curves.pool_seeds`) and compare two such sets. Answer with `{"longer": ..., "more": ...}`. Both have about as
 # many epochs: which agrees better, and why?

@@ -255,7 +255,7 @@ exercises.check(
     1,
     answer_1,
     pd.Series(["O", "0", "o"]).value_counts().max(),
-    hint="the same pixels go in, so the same answer comes out: with how many of the labels can it agree",
+    hint="the same pixels go in, so the same answer comes out. Count the labels that it agrees with",
     traps={
         "that is how many it gets wrong": 2,
         "to be right on all of them it would have to give three answers to one picture": 3,

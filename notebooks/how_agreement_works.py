@@ -42,6 +42,7 @@ if find_spec("lethe") is None:  # opened by itself, such as on Colab: fetch the 
 # %% tags=["remove-cell"]
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from lethe import traces
 from lethe.analysis import agreement, scores
@@ -558,7 +559,7 @@ exercises.check(
     answer_1,
     agreement.jaccard_null(6000, 0.1)[0],
     within=0.001,
-    hint="of 100 images, how many are in both sets, and how many in the one or the other",
+    hint="of 100 images, count those in both sets, and those in at least one of them",
     traps={
         "that is the share of the images in both sets: divide by the share that either names": 0.1
         ** 2,
@@ -652,26 +653,26 @@ answer_4 = np.mean(
 
 # %% tags=["check"]
 centred = repeats - margin  # the same dice, and no effect
-inside = [
-    [agreement.tost_equivalence(m, s / k, 10, margin).equivalent for m, s in rows]
-    for rows in [list(zip(centred.mean(1), centred.std(1, ddof=1), strict=True))]
-    for k in (np.sqrt(10), 1, 10)
-]
+scatter = centred.std(axis=1, ddof=1)
+
+
+def passing(se):
+    """Share of the experiments whose 90 % interval lies inside the margins."""
+    return np.mean(abs(centred.mean(axis=1)) + stats.t(9).ppf(0.95) * se < margin)
+
+
 exercises.check(
     4,
     answer_4,
-    np.mean(inside[0]),
+    passing(scatter / np.sqrt(10)),
     within=0.06,
     hint="every experiment has the mean of ten seeds, its standard error, and one call of agreement.tost_equivalence",
     traps={
-        "there the true effect lies on the margin: centre the seeds at 0": wrong,
-        "the standard error of a mean of ten seeds is smaller than their standard deviation": np.mean(
-            inside[1]
+        "almost none pass: is the true effect 0, and the standard error that of a *mean* of ten seeds?": wrong,
+        "the standard error is the standard deviation over the *root* of the number of seeds": passing(
+            scatter / 10
         ),
-        "the standard error is the standard deviation over the *root* of the number of seeds": np.mean(
-            inside[2]
-        ),
-        "these are the experiments that fail to show it": 1 - np.mean(inside[0]),
+        "these are the experiments that fail to show it": 1 - passing(scatter / np.sqrt(10)),
     },
 )
 
@@ -682,7 +683,7 @@ exercises.check(
 #
 # ```{admonition} Solution
 # :class: dropdown
-# At a spread of 0.1 it is close to 0.1 or below: there is almost nothing to agree on. The image decides everything that is decided, and the
+# At a spread of 0.1 it is about 0.1: there is almost nothing to agree on. The image decides everything that is decided, and the
 # correlation is small. It rises with the spread and stays below 1. A study that finds 0.1 may conclude nothing about chance
 # before it knows how much the images differ, or what two runs could reach at most. That is the ceiling of
 # [Finding 3](finding_3_seed_stability.ipynb).

@@ -215,7 +215,7 @@ exercises.check(
     answer_1,
     agreement.jaccard_null(6000, 0.2)[0],
     within=0.002,
-    hint="of 100 images, how many are lost by both, and how many by the one or the other",
+    hint="of 100 images, count those that both lose, and those that at least one of them loses",
     traps={
         "that is the share that both lose: divide by the share that at least one of them loses": 0.2
         ** 2,
@@ -243,7 +243,7 @@ exercises.check(
     answer_2,
     stats.hypergeom(len(lost[0]), *sizes).mean(),
     within=0.5,
-    hint="take one image that the first run loses: how likely is it that the second loses it too",
+    hint="take one image that the first run loses, and ask how likely the second is to lose it too",
     traps={
         "that is how many they did share": np.sum(lost[0] & lost[1]),
         "that is a share: how many images are that": sizes[0] * sizes[1] / len(lost[0]) ** 2,

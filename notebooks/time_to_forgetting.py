@@ -480,7 +480,7 @@ exercises.check(
     answer_1,
     survival.kaplan_meier(*five).surv_prob[-1],
     within=0.002,
-    hint="one factor for each time at which an image is forgotten. Who is still watched and unforgotten just before it",
+    hint="one factor for each time at which an image is forgotten. At risk is who is still watched and not yet forgotten",
     traps={
         "the image watched until 2 is no longer watched at 3, so it is not at risk there": 4
         / 5
@@ -513,11 +513,9 @@ moments, flags = times[0]
 exercises.check(
     2,
     answer_2,
-    survival.kaplan_meier(*times[0]).n_events[0] / np.nansum(moments >= 1)
-    if (moments == 1).any()
-    else 0.0,
+    lives[0].table.set_index("t")["hazard"][1],
     within=1e-5,
-    hint="two counts: which traces are forgotten at 1, and which are watched until 1 or longer",
+    hint="two counts: the traces forgotten at 1, and those watched until 1 or longer",
     traps={
         "that is the share of all traces, also of those never learned or not watched until 1": (
             (moments == 1) & flags
