@@ -11,9 +11,6 @@ import pytest
 from lethe.pages import terms
 
 STATIC = Path(__file__).parents[1] / "book" / "_static"
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
 GLOSSARY = """# Glossary
 
 :::{glossary}
@@ -156,15 +153,6 @@ def test_what_counts_as_a_mention(text, found):
     names = ("spaced", "spaced repetition", "ICC")
     match = terms.pattern(names).search(text)
     assert (match and match[0]) == found
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("no Chromium on the path")
-    with sync_api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 @pytest.fixture

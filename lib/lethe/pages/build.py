@@ -27,7 +27,7 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 from lethe.errors import LetheError, nearest
-from lethe.pages import provenance, status
+from lethe.pages import not_found, provenance, status
 from lethe.pages.inspect_html import problems
 from lethe.pages.kernel import this_python
 from lethe.pages.render import write_bundle
@@ -126,6 +126,7 @@ def render(out: Path, strict: bool) -> Path:
     html = out / "html"
     shutil.rmtree(html, ignore_errors=True)
     shutil.move(work / "_build" / "html", html)
+    not_found.write(html, source / "book" / "_toc.yml")
     return html
 
 
