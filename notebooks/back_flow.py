@@ -23,8 +23,8 @@
 # here and what it does not, (3) a case without any memory that passes the test, (4) how a paired arm finds the part
 # that memory is really responsible for.
 #
-# **Time**: 20 minutes to read, under a minute to rerun (`live=true` trains two small networks and takes some minutes more). **You
-# need**: momentum; [how to read the numbers](../book/how_to_read.md).
+# **Time**: 20 minutes to read, under a minute to rerun (`live=true` trains two small networks and takes some minutes more).
+# **You need**: momentum; [how to read the numbers](../book/how_to_read.md).
 
 # %% tags=["remove-cell", "install"]
 from importlib.util import find_spec
@@ -51,7 +51,7 @@ from lethe.analysis import arms, back_flow, heavy_ball
 from lethe.analysis.back_flow import of_seeds
 from lethe.analysis.divergence import DIVERGENCES, total_variation
 from lethe.analysis.paired_effects import bca_interval
-from lethe.pages import book, charts, side_by_side, sliders
+from lethe.pages import book, charts, exercises, side_by_side, sliders
 from lethe.pages.render import shown
 
 # %% [markdown]
@@ -607,8 +607,8 @@ else:
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Two branches say $(0.9, 0.1)$ and $(0.3, 0.7)$ of an image. $B$ is a channel that keeps a class with chance 0.8 and swaps it
-# otherwise. Compute $D_1$, $D_2$ and the back-flow in total variation.
+# **Exercise 1** (level 1, read off). Two branches say $(0.9, 0.1)$ and $(0.3, 0.7)$ of an image. $B$ is a channel that keeps a class with
+# chance 0.8 and swaps it otherwise. How large is the back-flow in total variation?
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -619,14 +619,28 @@ else:
 # %% tags=["solution", "hide-cell"]
 answer_1 = 0.36 - 0.6
 
-# %%
+# %% tags=["check"]
 said, channel = np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([[0.8, 0.2], [0.2, 0.8]])
 before, after = (total_variation(p[:1], p[1:]) for p in (said, said @ channel))
-assert np.isclose(answer_1, after - before), "multiply both rows by the matrix, then compare"
+exercises.check(
+    1,
+    answer_1,
+    after - before,
+    within=0.001,
+    hint="send both rows through the channel, then take the distance of the two that come out",
+    traps={
+        "back-flow is what is gained, D2 less D1": before - after,
+        "total variation is half the sum of the absolute differences": 2 * (after - before),
+        "that is D2; subtract D1": after,
+        "the channel acts on both branches, not on one": (
+            total_variation(said[:1], said[1:] @ channel) - before
+        ),
+    },
+)
 
 # %% [markdown]
-# **2.** On parabolas, at momentum 0, rate 0.1 and $k$ steps in $B$: for which curvatures $h$ of $B$ is the back-flow positive? Find the two
-# ends of the range in which it is not.
+# **Exercise 2** (level 2, compute). On parabolas, at momentum 0 and a rate of 0.1: for which curvatures $h$ of $B$ is the
+# back-flow *not* positive? Give the two ends of that range. `heavy_ball.branches` has the number for one curvature.
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -637,15 +651,98 @@ assert np.isclose(answer_1, after - before), "multiply both rows by the matrix, 
 # %% tags=["solution", "hide-cell"]
 answer_2 = (0.0, 20.0)
 
-# %%
-low, high = answer_2
-flows = [heavy_ball.branches(3, 0.1, 0.0, second=h).back_flow for h in (low - 0.1, high + 0.1)]
-inside = [heavy_ball.branches(3, 0.1, 0.0, second=h).back_flow for h in (low + 0.1, high - 0.1)]
-assert min(flows) > 0 > max(inside), "when is |1 - 0.1 h| above 1?"
+# %% tags=["check"]
+tried = np.linspace(-5, 30, 3501)
+grown = [heavy_ball.branches(3, 0.1, 0.0, second=h).back_flow for h in tried]
+calm = tried[np.array(grown) <= 1e-12]
+exercises.check(
+    2,
+    answer_2,
+    (calm[0], calm[-1]),
+    within=0.03,
+    hint="one step multiplies the difference of the branches by a number; ask when it makes it larger",
+    traps={
+        "at 10 a step lands in the minimum; a little beyond, it overshoots and is still nearer": (
+            calm[0],
+            calm[-1] / 2,
+        ),
+        "below 0 the loss curves downwards, and a step leads away": (-calm[-1], calm[-1]),
+        "those are rate times curvature; divide by the rate": (calm[0], calm[-1] / 10),
+    },
+)
 
 # %% [markdown]
-# **3.** Somebody finds $D_{BF} > 0$ in a network trained by plain SGD without momentum and concludes that the data order is remembered
-# somewhere. What else could it be, and which arm would tell?
+# **Exercise 3** (level 2, compute). Take the first network in `networks` and the regime `resonant-strong`. Work out what the break takes away,
+# in the distance of this page (`distance`), from the rows of `table` (`part` is `regimes`; the distance before and after $B$ stands in
+# two columns that end in `_1` and `_2`). Average over the repeats of a seed first, then over seeds.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# $D_2 - D_1$ in every row, a mean for each arm and seed, then carry less break. $D_1$ is the same in both arms, so it cancels. All
+# seeds have as many repeats, so the mean of all rows is the same number; its interval is not.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+rows = table[(table["network"] == networks[0]) & (table["regime"] == "resonant-strong")]
+rows = rows[rows["part"] == "regimes"]
+flow = (rows[f"{distance}_2"] - rows[f"{distance}_1"]).groupby([rows["arm"], rows["seed"]]).mean()
+answer_3 = (flow["carry"] - flow["break"]).mean()
+
+# %% tags=["check"]
+strong = {
+    what: of_seeds(seeds, networks[0], what, ["resonant-strong"]).mean()
+    for what in (*back_flow.ARMS, *DIFFERENCES)
+}
+exercises.check(
+    3,
+    answer_3,
+    strong["lost by the break"],
+    within=0.0005,
+    hint="back-flow of every row, then the mean of each arm, then the arm with memory less the other",
+    traps={
+        "that is with the memory carried; subtract what the break has": strong["carry"],
+        "that is what is left after the break": strong["break"],
+        "that is carry less `same memory`": strong["lost by sharing"],
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). Memory can also make branches come together faster. On parabolas at the rate of 0.03, find a
+# momentum, a number of steps and a curvature of $B$ between 0 and 10 for which the back-flow with the buffer lies below that after the break by
+# 0.3 $D_1$ or more. Give them as `(momentum, steps, curvature)`. What is going on, and what follows for the claim that positive back-flow *measures*
+# memory?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# For example momentum 0.95, 12 steps, curvature 1. The buffer carries the branches towards the common minimum and past each other, and
+# there they happen to be close when $B$ ends; the broken ones are still on their way. A few steps later the order may be the other way round. So neither
+# the sign nor the size of back-flow measures memory. Only the difference to an arm without it does, and that difference has both signs.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_4 = (0.95, 12, 1.0)
+
+
+# %% tags=["check"]
+def lowered(found):
+    """By how much the buffer lowers the back-flow, in units of D1."""
+    momentum, steps, curvature = found
+    if not 0 <= curvature <= 10:
+        raise ValueError("the curvature is not between 0 and 10")
+    return toy(momentum, steps, curvature, True) - toy(momentum, steps, curvature, False)
+
+
+exercises.check_that(
+    4,
+    answer_4,
+    lambda found: lowered(found) >= 0.3,
+    hint="move the first chart's sliders to a high momentum and more steps, and look where the line "
+    "with the buffer runs lower",
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). Somebody finds $D_{BF} > 0$ in a network trained by plain SGD without momentum and concludes that the data
+# order is remembered somewhere. What else could it be, and what would you have her measure?
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -653,7 +750,8 @@ assert min(flows) > 0 > max(inside), "when is |1 - 0.1 h| above 1?"
 # change it: the arms would agree bit for bit, as in the control. What differs is in the weights, where it can be seen: compare the distance of
 # the weights before and after $B$, and look at smaller steps, under which expansion over $k$ steps fades with the rate.
 # ```
-#
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash

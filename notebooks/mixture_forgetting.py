@@ -44,6 +44,7 @@ import itertools
 import numpy as np
 import pandas as pd
 from IPython.display import display
+from scipy.optimize import brentq
 from scipy.stats import binomtest, bootstrap
 
 from lethe.analysis import arms
@@ -60,7 +61,7 @@ from lethe.analysis.mixture import (
     sdft,
 )
 from lethe.analysis.mixture import replay as replays
-from lethe.pages import book, charts
+from lethe.pages import book, charts, exercises
 
 # %% [markdown]
 # ## Parameters
@@ -983,10 +984,12 @@ book.text(
 # - **The three methods** are reduced to optima of two-mode problems. None of their code was run.
 # - **Chen et al.'s simulation** was written after the release, not run from it; a single run of RL can lose far more
 #   than the others, so a mean over ten seeds hangs on whether such a run is among them.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** At a separation of 4 and equal weights, how large is the Bhattacharyya coefficient, and the bound on misassignment?
+# **Exercise 1** (level 1, read off). At a separation of 4 and equal weights, how large is the Bhattacharyya coefficient, and how
+# large the bound on misassignment? Give both.
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -994,31 +997,68 @@ book.text(
 # ```
 
 # %% tags=["solution", "hide-cell"]
-answer_1 = (float(misassignment.bhattacharyya(4.0)), float(misassignment.bound(4.0, 0.5)))
+answer_1 = (np.exp(-2), np.exp(-2) / 2)
 
-# %%
-assert np.allclose(answer_1, (np.exp(-2), np.exp(-2) / 2)), "the square root of the odds is 1"
+# %% tags=["check"]
+coefficient = float(misassignment.bhattacharyya(4.0))
+exercises.check(
+    1,
+    answer_1,
+    (coefficient, float(misassignment.bound(4.0, 0.5))),
+    within=0.001,
+    hint="the section on misassignment has both; at equal weights the square root of the odds is 1",
+    traps={
+        "the second is the exact misassignment, not its bound": (
+            coefficient,
+            float(misassignment.old_to_new(4.0, 0.5)),
+        ),
+        "the separation enters squared": (np.exp(-4 / 8), np.exp(-4 / 8) / 2),
+        "the square is divided by 8, not by 2": (
+            np.exp(-8),
+            np.exp(-8) / 2,
+        ),
+        "the first is right; the bound has a factor of one half": (coefficient, coefficient),
+    },
+)
 
 # %% [markdown]
-# **2.** In the Fisher clock and without overlap, how long does SFT need from a weight of 0.9 to one of 0.01? Compare with
-# the logit clock.
+# **Exercise 2** (level 2, compute). In the *Fisher* clock and without overlap, how long does SFT need from a weight of 0.9 to one of
+# 0.01? How many times longer does it take in the logit clock, and what has the objective to do with that?
 #
 # ```{admonition} Solution
 # :class: dropdown
-# There $\beta' = -\beta$, so $t = \ln(0.9/0.01) = 4.5$. In the logit clock the formula above gives 105.7.
+# In the logit clock $\beta' = -\beta^2 (1-\beta)$ far apart; the Fisher clock divides by $\beta(1-\beta)$. So
+# $\beta' = -\beta$ and $t = \ln(0.9/0.01) = 4.5$. In the logit clock the formula above gives 105.7, 23 times as much. The
+# objective has nothing to do with it: it is the same.
 # ```
 
 # %% tags=["solution", "hide-cell"]
 answer_2 = np.log(0.9 / 0.01)
 
-# %%
-assert np.isclose(closed_forms.mass_without_overlap(0.9, answer_2, "fisher"), 0.01), (
-    "solve beta' = -beta"
+
+# %% tags=["check"]
+def alone(which, low=0.01):
+    """Time without overlap from a weight of 0.9 to `low`, by a search."""
+    return brentq(lambda t: float(closed_forms.mass_without_overlap(0.9, t, which)) - low, 0, 1000)
+
+
+exercises.check(
+    2,
+    answer_2,
+    alone("fisher"),
+    within=0.01,
+    hint="divide the speed in the logit clock by beta (1 - beta); what is left is the simplest of all differential equations",
+    traps={
+        "that is the time in the logit clock": alone("logit"),
+        "that is the time in the Euclidean clock": alone("euclidean"),
+        "the natural logarithm is meant": np.log10(90),
+        "that is the time down to 0.1": alone("fisher", 0.1),
+    },
 )
 
 # %% [markdown]
-# **3.** A batch of 16 is drawn from a learner with a weight of 0.02. Which replay share makes it at least 95 % likely that the
-# batch holds an old draw?
+# **Exercise 3** (level 2, compute). A batch of 16 is drawn from a learner with a weight of 0.02. Which replay share makes it just 95 %
+# likely that the batch holds an old draw?
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -1028,9 +1068,97 @@ assert np.isclose(closed_forms.mass_without_overlap(0.9, answer_2, "fisher"), 0.
 # %% tags=["solution", "hide-cell"]
 answer_3 = 1 - 0.05 ** (1 / 16) / 0.98
 
-# %%
-assert np.isclose(replays.starvation(0.02, 16, answer_3), 0.05), (
-    "set the starvation probability to 0.05"
+# %% tags=["check"]
+needed = {
+    weight: brentq(lambda s, w=weight: float(replays.starvation(w, 16, s)) - 0.05, 0, 0.9)
+    for weight in (0.0, 0.02)
+}
+exercises.check(
+    3,
+    answer_3,
+    needed[0.02],
+    within=0.002,
+    hint="the chance of a batch without an old draw is in the section on replay; set it to what it may be",
+    traps={
+        "that leaves out the learner's own old draws: a weight of 0.02 helps a little": needed[0.0],
+        "that is one replayed draw a batch on average; a quarter of them has no old one": 1 / 16,
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 2, compute). `flows` holds the three arms of the picture. At the largest separation, at which time `t` of the
+# table is the overlap under SFT below one half for the first time (infinite, if never)?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# The first such row of the arm `figures.SFT`; with the default parameters the weight falls below one half before. As long as
+# $\beta$ is above $\alpha$ the old mass is covered in full, so a weight can fall for a while before anything is lost.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+rows = flows[(flows["arm"] == figures.SFT) & (flows["separation"] == max(SEPARATIONS))]
+answer_4 = rows["t"][rows["overlap"] < 0.5].min() if (rows["overlap"] < 0.5).any() else np.inf
+
+# %% tags=["check"]
+apart = figures.three_arms((max(SEPARATIONS),), times, alpha, beta, replay, clock)
+apart = {arm: rows.set_index("t") for arm, rows in apart.groupby("arm")}
+
+
+def below_half(arm, column):
+    """First time at which a column lies below one half."""
+    return min(apart[arm].index[apart[arm][column] < 0.5], default=np.inf)
+
+
+exercises.check(
+    4,
+    answer_4,
+    below_half(figures.SFT, "overlap"),
+    within=1e-6,
+    hint="choose the rows of one arm and one separation, then the first t with a small overlap",
+    traps={
+        "that is when the weight is below one half; the overlap is asked for": below_half(
+            figures.SFT, "beta"
+        ),
+        "that is the number of the row, not its time": int(
+            (apart[figures.SFT]["overlap"] >= 0.5).sum()
+        ),
+    },
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). The first trap says that the weight may mislead. Find a separation of 3 or more and a weight at the start
+# for which SFT in the logit clock, all components free, ends (at time 200) with a weight above 0.5 and yet with no more
+# overlap than the floor plus 0.02. Give `(separation, weight at the start)`. Why does a larger weight at the start help the *old
+# component* to be lost?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# For example a separation of 3 and a start at 0.97, or 4 and 0.99. The weight falls with $\beta^2(1-\beta)$, slowly where $\beta$ is near 1. Meanwhile
+# new data must be explained by somebody: with so little new component the old one takes its share, and walks over. At the end the
+# "old" component *is* the new mode and keeps its weight. At a separation of 6 it is too far to walk: there the weight goes. Who
+# monitors the weight alone, or its analogue in a network, would report that nothing was forgotten.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_5 = (3.0, 0.97)
+
+
+# %% tags=["check"]
+def misleads(found):
+    """Whether SFT ends with much weight and little overlap."""
+    separation, weight = found
+    end = figures.three_arms((separation,), np.array([200.0]), alpha, weight, replay)
+    end = end[end["arm"] == figures.SFT].iloc[0]
+    floor = float(kept.overlap_floor(separation, alpha))
+    return separation >= 3 and end["beta"] > 0.5 and end["overlap"] < floor + 0.02
+
+
+exercises.check_that(
+    5,
+    answer_5,
+    misleads,
+    hint="figures.three_arms((separation,), np.array([200.0]), alpha, weight) ends there; begin "
+    "with a weight close to 1, and not too far apart",
 )
 
 # %% [markdown]
