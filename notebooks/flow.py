@@ -858,7 +858,7 @@ exercises.check(
 # ```{admonition} Solution
 # :class: dropdown
 # New task: $86.25 - 76.44 = +9.81$. Old task: $76.09 - 79.02 = -2.93$. The mean of the two is $+3.44$. Whoever needs the
-# old task more than 3.3 times as much as the new one is better off with the probe. A mean of two accuracies fixes that
+# old task more than 3.35 times as much as the new one is better off with the probe. A mean of two accuracies fixes that
 # rate of exchange at 1, and says nothing of it.
 # ```
 

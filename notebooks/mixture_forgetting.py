@@ -1028,7 +1028,7 @@ exercises.check(
 # ```{admonition} Solution
 # :class: dropdown
 # In the logit clock $\beta' = -\beta^2 (1-\beta)$ far apart; the Fisher clock divides by $\beta(1-\beta)$. So
-# $\beta' = -\beta$ and $t = \ln(0.9/0.01) = 4.5$. In the logit clock the formula above gives 105.7, 23 times as much. The
+# $\beta' = -\beta$ and $t = \ln(0.9/0.01) = 4.5$. In the logit clock the formula above gives 105.7, more than 23 times as much. The
 # objective has nothing to do with it: it is the same.
 # ```
 
