@@ -11,28 +11,36 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
+from lethe.pages.chart_tables import in_words, thinned
 from lethe.pages.dots import dots
 from lethe.pages.fronts import fronts
 from lethe.pages.gallery import data_uri, image_grid
 from lethe.pages.horizons import horizons
 from lethe.pages.intervals import interval_chart
+from lethe.pages.life_scatter import life_scatter
 from lethe.pages.log_lines import log_lines
 from lethe.pages.picker import life_picker
 from lethe.pages.rasters import raster
-from lethe.pages.render import COLORS, INK, finished, limited
+from lethe.pages.render import COLORS, INK, finished, limited, shown
 from lethe.pages.sliders import sliders
+from lethe.pages.tally import tally_chart
 
 __all__ = ["bars", "data_uri", "dots", "fronts", "heatmap", "histogram", "horizons", "image_grid"]
 __all__ += [
     "interval_chart",
     "life_picker",
+    "life_scatter",
     "lines",
     "log_lines",
     "raster",
     "scatter",
     "show",
     "sliders",
+    "tally_chart",
 ]
+
+
+BANDS = 12  # of x, in the table of a scatter
 
 
 def show(chart: alt.TopLevelMixin) -> None:
@@ -64,14 +72,22 @@ def histogram(
         color=alt.Color("group:N", legend=_legend(len(groups) > 1), sort=list(groups)),
         tooltip=["group:N", *tooltip],
     )
-    return finished(chart, title, description, height=260)
+    kind = "share" if share else "samples"
+    heads = {name: f"{kind}: {name}" if len(groups) > 1 else kind for name in groups}
+    cells = {"from": edges[:-1], "to": edges[1:]}
+    cells |= {heads[name]: _heights(group, edges, share) for name, group in groups.items()}
+    words = {name: [in_words(float(v)) for v in column] for name, column in cells.items()}
+    return finished(chart, title, description, height=260, table=words)
+
+
+def _heights(group: np.ndarray, edges: np.ndarray, share: bool) -> np.ndarray:
+    counts = np.histogram(group, edges)[0].astype(float)
+    return counts / max(len(group), 1) if share else counts
 
 
 def _counts(name: str, group: np.ndarray, edges: np.ndarray, share: bool) -> pd.DataFrame:
     """Bin heights with a closing zero, so that the outline ends at the last edge."""
-    counts = np.histogram(group, edges)[0].astype(float)
-    heights = counts / max(len(group), 1) if share else counts
-    closed = np.append(heights, 0.0)
+    closed = np.append(_heights(group, edges, share), 0.0)
     upper = np.append(edges[1:], edges[-1])
     return pd.DataFrame({"group": name, "from": edges, "to": upper, "height": closed})
 
@@ -107,7 +123,25 @@ def heatmap(
     numbers = base.mark_text(fontSize=11).encode(text=alt.Text("value:Q", format=fmt), color=ink)
     chart = alt.layer(cells, numbers) if matrix.shape[1] <= 16 else alt.layer(cells)
     height = min(max(26 * len(matrix), 60), 520)
-    return finished(chart, title, description, height=height)
+    told = _matrix(matrix, rows, columns, fmt) if matrix.shape[1] <= 16 else _largest(table)
+    return finished(chart, title, description, height, *told)
+
+
+def _matrix(
+    matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str], fmt: str
+) -> tuple[dict[str, list[str]], str]:
+    """A matrix in words, and which rows they are."""
+    kept, note = thinned(pd.DataFrame(matrix, list(map(str, rows)), list(map(str, columns))))
+    cells = {name: [shown(value, fmt) for value in kept[name]] for name in kept}
+    return {"row": list(kept.index)} | cells, note
+
+
+def _largest(table: pd.DataFrame, count: int = 40) -> tuple[dict[str, list[str]], str]:
+    """The largest cells of a matrix that is too wide to be read out."""
+    kept = table.dropna().nlargest(count, "value")
+    words = {name: kept[name].tolist() for name in ("row", "column")}
+    cells = words | {"value": [in_words(value) for value in kept["value"].tolist()]}
+    return cells, f"The {len(kept)} largest of {len(table):,} cells."
 
 
 def lines(
@@ -170,7 +204,21 @@ def scatter(
         size=alt.Size("samples:Q", title=unit, scale=size, legend=_counts_legend(counts)),
         tooltip=["samples:Q", "x:Q", "y:Q"],
     )
-    return finished(chart, title, description, height=340)
+    told = _bands(x[keep], y[keep], x_title, y_title, unit)
+    return finished(chart, title, description, 340, told, f"In up to {BANDS} bands of {x_title}.")
+
+
+def _bands(
+    x: np.ndarray, y: np.ndarray, x_title: str, y_title: str, unit: str
+) -> dict[str, list[str]]:
+    """How y is spread in each band of x, in words; empty bands are left out."""
+    edges = np.histogram_bin_edges(x, BANDS)
+    band = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, BANDS - 1)
+    spread = pd.Series(y).groupby(band).agg(["size", "mean", "min", "max"])
+    cells = {f"{x_title}, from": edges[spread.index], "to": edges[spread.index + 1]}
+    cells |= {unit: spread["size"], f"{y_title}, mean": spread["mean"]}
+    cells |= {"lowest": spread["min"], "highest": spread["max"]}
+    return {name: [in_words(float(v)) for v in column] for name, column in cells.items()}
 
 
 def _counts_legend(counts: np.ndarray) -> alt.Legend | None:

@@ -100,12 +100,21 @@ def known_hard(ds: xr.Dataset) -> dict[str, np.ndarray]:
 
 
 def names(ds: xr.Dataset, rows: Sequence[int]) -> list[str]:
-    """What to call the images in these rows: `O in Courier`, or their ids."""
+    """What to call the images in these rows: `O in Courier`, or their ids.
+
+    A wrong label is told: `0 (is O) in Courier`, and after an id `(trained as cat)`.
+    """
     classes, labels = class_names(ds), ds["label"].values
-    tell = ds["family"].values if "family" in ds.coords else ds["sample"].values
-    return [
-        f"{classes[labels[i]]} in {tell[i]}" if "family" in ds.coords else tell[i] for i in rows
-    ]
+    true = ds["clean_label"].values.astype(int) if "clean_label" in ds.coords else labels
+    told = []
+    for i in rows:
+        given, wrong = classes[labels[i]], true[i] != labels[i]
+        if "family" in ds.coords:
+            mark = f" (is {classes[true[i]]})" if wrong else ""
+            told.append(f"{given}{mark} in {ds['family'].values[i]}")
+        else:
+            told.append(f"{ds['sample'].values[i]}" + (f" (trained as {given})" if wrong else ""))
+    return told
 
 
 def portraits(ds: xr.Dataset, samples: Sequence[str] | None = None) -> np.ndarray | None:
@@ -129,25 +138,34 @@ def _images(name: str, pixels: int) -> Images | None:
         return None
 
 
+def pictures(ds: xr.Dataset, samples: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Pictures of the samples (all) by id: all of them, or the thumbnails kept of the data set."""
+    wanted = ds["sample"].values if samples is None else np.asarray(samples)
+    found = portraits(ds, wanted)
+    if found is not None:
+        return dict(zip(wanted, found, strict=True))
+    kept = read_thumbnails(ds.attrs["dataset"])
+    return {name: kept[name] for name in wanted if name in kept}
+
+
 def sheet(ds: xr.Dataset, rows: Sequence[int], captions: Sequence[str], title: str) -> HTML:
     """The samples in these rows as a grid of pictures, or as their ids where there are none.
 
     A data set that is not on this computer shows the thumbnails that were kept of it.
     """
     ids = ds["sample"].values[np.asarray(rows, int)]
-    found = portraits(ds, ids)
-    kept = read_thumbnails(ds.attrs["dataset"]) if found is None else dict(zip(ids, found))
+    kept = pictures(ds, ids)
     if not any(name in kept for name in ids):
         listed = "; ".join(f"{name} ({word})" for name, word in zip(ids, captions, strict=True))
         return HTML(f"<p><em>{escape(title)}</em> (pictures are not here): {escape(listed)}</p>")
     there = [i for i, name in enumerate(ids) if name in kept]
     title += "" if len(there) == len(ids) else f" ({len(there)} of {len(ids)} have a picture here)"
     alts = names(ds, np.asarray(rows, int)[there])
-    pictures = [small(kept[ids[i]]) for i in there]
-    return image_grid(pictures, [captions[i] for i in there], title=title, alts=alts)
+    tiles = [small(kept[ids[i]]) for i in there]
+    return image_grid(tiles, [captions[i] for i in there], title=title, alts=alts)
 
 
-def small(picture: np.ndarray) -> np.ndarray:
-    """A picture [h, w, channels] of at most SIDE pixels a side, so that a page stays small."""
-    step = -(-max(picture.shape[:2]) // SIDE)
+def small(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """A picture [h, w, channels] of at most `side` pixels a side, so that a page stays small."""
+    step = -(-max(picture.shape[:2]) // side)
     return picture[::step, ::step]
