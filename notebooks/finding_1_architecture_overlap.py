@@ -52,7 +52,7 @@ from lethe.analysis.findings.architecture_overlap import (
 )
 from lethe.analysis.findings.overlap_grid import overlap_grid
 from lethe.analysis.findings.seed_stability import harder, rankable
-from lethe.pages import book, charts, dataset_facts, side_by_side, stores
+from lethe.pages import book, charts, dataset_facts, exercises, sample_gallery, side_by_side, stores
 
 # %% [markdown]
 # ## Parameters
@@ -384,6 +384,23 @@ def gallery(name, show=20):
 display(*[gallery(name) for name in list(groups)[:3]])
 
 # %% [markdown]
+# One image at a time, from everywhere and not from the top sets alone: its score in both networks, and what became of
+# it in every run.
+
+# %% tags=["hide-input"]
+x, y = map(sample_gallery.mean_score, pair, (score, score), (model_a, model_b))
+member = np.select(list(groups.values()), list(groups), "")
+sample_gallery.show(
+    page,
+    pair,
+    x,
+    y,
+    title=f"Pick an image: who counts it among the {top_fraction:.0%} most forgotten",
+    groups=pd.Categorical(member, list(groups)[::-1]),
+    random_seed=random_seed,
+)
+
+# %% [markdown]
 # ## Do the sets hold what they should?
 #
 # Some images are known beforehand to be hard. *Identical*: the very same picture also occurs under
@@ -572,50 +589,130 @@ side_by_side.claims(
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Two random sets each hold a share $q$ of all images. Which Jaccard index do you expect for $q = 0.2$?
+# **Exercise 1** (level 1, read off). Two random sets each hold 20 % of all images. Which Jaccard index do you expect?
 #
 # ```{admonition} Solution
 # :class: dropdown
-# They share $q^2$ of the images and together cover $2q - q^2$. The index is $q / (2 - q)$, here 0.111.
+# With $q = 0.2$ they share $q^2$ of the images and together cover $2q - q^2$. The index is $q / (2 - q)$, here 0.111.
 # ```
 
 # %% tags=["solution", "hide-cell"]
 answer_1 = 0.2 / (2 - 0.2)
 
-# %%
-exact = agreement.jaccard_null(6000, 0.2)[0]
-assert abs(answer_1 - exact) < 0.002, "share both: q*q; in either: 2*q - q*q"
+# %% tags=["check"]
+exercises.check(
+    1,
+    answer_1,
+    agreement.jaccard_null(6000, 0.2)[0],
+    within=0.002,
+    hint="work out which share of all images is in both sets, and which is in at least one",
+    traps={
+        "that is the share of all images that is in both sets; divide by the share in at least one": 0.04,
+        "what both share is counted twice in your union": 0.04 / 0.4,
+        "that is the share of the *first* set that is also in the second; the union is larger": 0.2,
+    },
+)
 
 # %% [markdown]
-# **2.** A friend sorts the images by forgetting events with a *stable* sort and takes the last tenth. Compute
-# her overlap for two made-up, unrelated scores that are 0 for most images, and compare it with chance.
+# **Exercise 2** (level 1, read off). The paper's 0.34 is a Jaccard index of two sets of equal size. Of 100 images in
+# the one set, how many are in the other too?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# If $m$ of 100 are shared, the union holds $200 - m$, so $m / (200 - m) = 0.34$ and $m = 200 \cdot 0.34 / 1.34 = 50.7$.
+# An index of 0.34 sounds like a third and means **half** of each set. (0.15 means 26 of 100.)
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_2 = 200 * 0.34 / 1.34
+
+# %% tags=["check"]
+shared = np.arange(0, 100, 0.1)  # of 100 images: which number gives the index?
+expected = shared[np.abs(shared / (200 - shared) - 0.34).argmin()]
+exercises.check(
+    2,
+    answer_2,
+    expected,
+    within=0.6,
+    hint="call the shared number m and count what both sets hold together",
+    traps={
+        "the index is a share of the *union*, and that holds more than 100 images": 34,
+        "the union is smaller than 200: what is shared is in it once, not twice": 68,
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). Compute the overlap within the first network anew: the mean Jaccard index over all
+# pairs of *different* seeds. `score_a` holds its scores [seed, image]; `agreement.jaccard_matrix(scores, top_fraction)`
+# compares every two runs.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# The matrix is symmetric; its upper triangle without the diagonal holds every pair once. The diagonal compares a run
+# with another tie break of itself: it is below 1, and it is no pair of seeds.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+every_pair = agreement.jaccard_matrix(score_a, top_fraction)
+answer_3 = every_pair[np.triu_indices(len(every_pair), 1)].mean()
+
+# %% tags=["check"]
+exercises.check(
+    3,
+    answer_3,
+    found.single["within_a"].estimate,
+    within=0.0005,
+    hint="leave out the diagonal, and average what is left",
+    traps={
+        "your mean holds the diagonal, where every run is compared with itself": (
+            agreement.jaccard_matrix(score_a, top_fraction).mean()
+        ),
+        "those are runs of the other network": found.single["within_b"].estimate,
+        "those are pairs of one run of each network": found.single["between"].estimate,
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). A friend sorts the images by forgetting events with a *stable* sort and takes
+# the last tenth. Try this on two made-up, unrelated scores of 6,000 images that are 0 for nearly all of them. Choose
+# them so that her overlap is more than five times what chance gives.
 #
 # ```{admonition} Solution
 # :class: dropdown
 # A stable sort leaves tied images in their stored order, so both top sets are filled up with the same tied
-# images. The overlap is large although the scores have nothing to do with each other.
+# images. The overlap is large although the scores have nothing to do with each other. The fewer images are above 0, the
+# worse it gets; with ties broken at random nothing is left of it.
 # ```
 
 # %% tags=["solution", "hide-cell"]
 fake = (np.random.default_rng(0).random((2, 6000)) < 0.02).astype(float)
 tops = [set(np.argsort(s, kind="stable")[-600:]) for s in fake]
-answer_2 = len(tops[0] & tops[1]) / len(tops[0] | tops[1])
+answer_4 = len(tops[0] & tops[1]) / len(tops[0] | tops[1])
 
-# %%
-assert answer_2 > 5 * agreement.jaccard_null(6000, 0.1)[0], (
-    "keep the tied images in their stored order"
+# %% tags=["check"]
+exercises.check_that(
+    4,
+    answer_4,
+    lambda a: 5 * agreement.jaccard_null(6000, 0.1)[0] < a <= 1,
+    hint=(
+        "the answer is her Jaccard index; np.argsort(score, kind='stable')[-600:] keeps tied images in their stored "
+        "order, and the fewer images are above 0, the more of them tie"
+    ),
 )
 
 # %% [markdown]
-# **3.** From the numbers on this page, why is `between` divided by `within` before saying that architectures
-# differ?
+# **Exercise 5** (level 3, investigate). Somebody has one overlap of 0.34 between two architectures and concludes that
+# they forget different images. Which runs and which numbers does she lack, and what would each of them tell her?
 #
 # ```{admonition} Solution
 # :class: dropdown
-# `within` is what seed noise leaves of a perfect agreement. A `between` equal to `within` would mean that
-# changing the architecture changes no more than changing the seed.
+# Other seeds of both architectures. *Within* is what seed noise leaves of a perfect agreement: a *between* equal to
+# *within* would mean that changing the architecture changes no more than changing the seed. Chance, for sets of that
+# size. Six seeds or more, for an interval. And networks that are equally good, or she compares accuracies. To find out
+# *what* about the architecture matters, only one thing may differ between the two (size, pretraining, learning rate).
 # ```
-#
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash

@@ -15,31 +15,16 @@
 # %% [markdown]
 # # Finding 2: does an exponential fit one architecture better?
 #
-# **The claim: an exponential forgetting curve describes the retention of a vision transformer better than that
-# of a convolutional network.**
+# **Claim under test.** An exponential forgetting curve describes the retention of a vision transformer better than that
+# of a convolutional network.
 #
-# You will learn
+# **You will learn** (1) how a mean $R^2$ over images is made, and which choices hide in it, (2) what $R^2$ to expect if the
+# curve were exactly right, and if the epochs had no order at all, (3) how to compare two networks that do not know, or do
+# not forget, equally many images, (4) which curve describes the traces best, and which one forecasts them, (5) whether the
+# answers are the same on a second data set.
 #
-# 1. how a mean $R^2$ over images is made, and which choices hide in it;
-# 2. what $R^2$ to expect if the curve were exactly right, and if the epochs had no order at all;
-# 3. how to compare two networks that do not know, or do not forget, equally many images;
-# 4. which curve describes the traces best, and which one forecasts them;
-# 5. whether the answers are the same on a second data set.
-#
-# *Reading: 15 minutes. Running: under a minute, no GPU, no torch.*
-# Prerequisites: [Forgetting curves](forgetting_curves.ipynb) (important).
-
-# %% tags=["remove-cell", "install"]
-from importlib.util import find_spec
-
-if find_spec("lethe") is None:  # opened by itself, such as on Colab: fetch the book and its library
-    import runpy
-    import subprocess
-
-    ADDRESS, BRANCH = "", "main"  # written by `lethe address`
-    assert ADDRESS, "Lethe is not installed: run `pip install -e .` in a checkout of the book"
-    print(subprocess.getoutput(f"git clone -q --depth=1 -b {BRANCH} {ADDRESS} lethe-book"))
-    runpy.run_path("lethe-book/lib/lethe/pages/install.py", {"TRAINS": False}, "__main__")
+# **Time**: 15 minutes to read, under a minute to rerun (no graphics card, no torch). **You need**: the page
+# [Forgetting curves](forgetting_curves.ipynb).
 
 # %% tags=["remove-cell"]
 import numpy as np
@@ -57,7 +42,7 @@ from lethe.analysis.findings.fit_quality import (
     two_way_mean,
 )
 from lethe.errors import LetheError
-from lethe.pages import book, charts, side_by_side, stores
+from lethe.pages import book, charts, exercises, side_by_side, stores
 
 # %% [markdown]
 # ## Parameters
@@ -632,66 +617,140 @@ side_by_side.claims(
 # - The ceiling takes each trace's own fitted rate as true. Fitted rates scatter more than true ones.
 # - The intervals treat seeds and images as drawn at random; images of one source (a typeface, an object seen twice)
 #   are not independent.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# ````{admonition} Exercise 1: by hand
-# :class: tip
-# A trace reads 1 1 0 1. Its mean is 0.75. The fitted rate is about 0.22. Compute SSE, SST and $R^2$ with
-# `curves.fit_exponential`, and explain the sign.
-# ```{admonition} Solution
-# :class: dropdown
-# SST is 0.75. The curve has to pass low at $t = 2$ and then cannot come back for $t = 3$: SSE is larger than
-# SST and $R^2$ is negative. A lapse that is made good is the opposite of decay.
-# ```
-# ````
-
-# %% tags=["solution", "hide-input"]
-lapse = curves.fit_exponential(np.array([[1.0, 1.0, 0.0, 1.0]]))
-r2_of_lapse = float(lapse.r2[0])
-
-# %% tags=["check"]
-assert abs(r2_of_lapse - (1 - float(lapse.sse[0]) / 0.75)) < 1e-12, "R² = 1 - SSE / SST"
-assert r2_of_lapse < 0.1
-
-# %% [markdown]
-# ````{admonition} Exercise 2: a permanent loss
-# :class: tip
-# Simulate 2,000 images that are lost once and for good (`process="permanent_drop"`, rate 0.05, 31 epochs). What is
-# the mean $R^2$ with constant traces excluded? Is the process exponential for a single image?
-# ```{admonition} Solution
-# :class: dropdown
-# About 0.5. Each trace is a step, not an exponential; only the average over images is. A respectable $R^2$
-# does not show that the curve is right.
-# ```
-# ````
-
-# %% tags=["solution", "hide-input"]
-steps = curves.simulate_correct(rng, np.full(2000, 0.05), 31, process="permanent_drop")[0]
-r2_of_steps = float(
-    curves.r2_conventions(curves.fit_exponential(curves.retention_traces(steps)[0]))["excluded"]
-)
-
-# %% tags=["check"]
-assert 0.4 < r2_of_steps < 0.65, "fit curves.retention_traces(...)[0] and use r2_conventions"
-
-# %% [markdown]
-# ````{admonition} Exercise 3: a headline from a convention
-# :class: tip
-# Both networks have mean $R^2$ 0.1 on forgotten images. Network A never forgets 40 % of them, network B 70 %.
-# What does "constant scored 1" report for each?
+# **Exercise 1** (level 1, read off). Both networks have a mean $R^2$ of 0.1 on the images that they forget. Network A
+# never forgets 40 % of its images, network B 70 %. What does "constant scored 1" report for each? Answer with a pair.
+#
 # ```{admonition} Solution
 # :class: dropdown
 # $0.6 \times 0.1 + 0.4 = 0.46$ and $0.3 \times 0.1 + 0.7 = 0.73$: a large gap that is all about how *often* they
 # forget, and nothing about *how*.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-scored_1_a, scored_1_b = 0.6 * 0.1 + 0.4, 0.3 * 0.1 + 0.7
+# %% tags=["solution", "hide-cell"]
+answer_1 = (0.6 * 0.1 + 0.4, 0.3 * 0.1 + 0.7)
 
 # %% tags=["check"]
-assert (round(scored_1_a, 2), round(scored_1_b, 2)) == (0.46, 0.73)
+counts = {40: 60, 70: 30}  # of 100 images: never forgotten, forgotten
+exercises.check(
+    1,
+    answer_1,
+    [np.repeat([1, 0.1], [never, lost]).mean() for never, lost in counts.items()],
+    within=0.006,
+    hint="write down the values of 100 images and take their mean",
+    traps={
+        "that is *constant scored 0*": [
+            np.repeat([0, 0.1], [never, lost]).mean() for never, lost in counts.items()
+        ],
+        "that is *constant excluded*: there, the never-forgotten do not count": (0.1, 0.1),
+        "only the images that are forgotten have 0.1; give it their weight": (0.5, 0.8),
+    },
+)
+
+# %% [markdown]
+# **Exercise 2** (level 2, compute). A trace reads 1 1 0 1 1. Compute its $R^2$ with `curves.fit_exponential`, and explain
+# the sign.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Its mean is 0.8, and so is its sum of squares about that mean. The fitted curve (rate 0.09) has to fall on account of
+# $t = 2$ and then cannot come back for $t = 3$ and $4$: its error, 0.85, is larger than that of the mean, and $R^2$ is
+# negative. A lapse that is made good is the opposite of decay.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+lapse = curves.fit_exponential(np.array([[1.0, 1.0, 0.0, 1.0, 1.0]]))
+answer_2 = float(lapse.r2[0])
+
+# %% tags=["check"]
+bits, rate = np.array([1, 1, 0, 1, 1]), np.linspace(0, 3, 30001)[:, None]
+error = ((bits - np.exp(-rate * np.arange(5))) ** 2).sum(axis=1)  # of every curve, by its rate
+exercises.check(
+    2,
+    answer_2,
+    1 - error.min() / (5 * bits.var()),
+    within=0.001,
+    hint="curves.fit_exponential takes an array [trace, epoch] of floats; the fit has an attribute r2",
+    traps={
+        "that is the rate of the curve": rate[error.argmin(), 0],
+        "that is the error of the curve; put it beside that of the trace's own mean": error.min(),
+        "that compares the curve with 0; $R^2$ compares it with the trace's own mean": (
+            1 - error.min() / bits.sum()
+        ),
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). How common is that? Among the forgotten traces of the first network on the first
+# data set (`fits["a"]`), which share has a negative $R^2$, that is, is described better by its own mean?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# `fits["a"].r2` is NaN where there is nothing to explain (constant or too short), so leave these out before you count.
+# Each of these images pulls the mean $R^2$ down by more than an image without any structure would.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+r2_of_lost = fits["a"].r2[~np.isnan(fits["a"].r2)]
+answer_3 = np.mean(r2_of_lost < 0)
+
+# %% tags=["check"]
+worse = (fits["a"].sse > fits["a"].sst) & forgotten["a"]
+exercises.check(
+    3,
+    answer_3,
+    worse.sum() / forgotten["a"].sum(),
+    within=0.0005,
+    hint="r2 is NaN where there is nothing to explain; count what is left, and what of it is below 0",
+    traps={
+        "that is the share of *all* traces; constant and short ones have no $R^2$": worse.mean(),
+        "that is the share that is *not* negative": 1 - worse.sum() / forgotten["a"].sum(),
+        "that is a number of traces; a share is asked for": worse.sum(),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). Simulate 2,000 images that are lost once and for good: `curves.simulate_correct`
+# with `process="permanent_drop"`, rate 0.05 and 31 epochs. What is their mean $R^2$ with constant traces excluded? Is the
+# exponential the right curve for a single one of these images? What does a mean $R^2$ above 0.5 show, then?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# About 0.6. Each trace is a step, not an exponential; only the average over images is one. A respectable $R^2$
+# does not show that the curve is right. Try other rates: the number moves, and the curve stays wrong.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+rates = np.full(2000, 0.05)
+steps = curves.simulate_correct(np.random.default_rng(0), rates, 31, process="permanent_drop")
+step_fit = curves.fit_exponential(curves.retention_traces(steps)[0][0])
+answer_4 = float(curves.r2_conventions(step_fit)["excluded"])
+
+# %% tags=["check"]
+exercises.check_that(
+    4,
+    answer_4,
+    lambda a: 0.58 < a < 0.66,
+    hint=(
+        "simulate with np.full(2000, 0.05) as rates, fit curves.retention_traces(...)[0][0], and take 'excluded' from "
+        "curves.r2_conventions; near 0.70 your mean holds the images that were never lost as 1, near 0.48 as 0"
+    ),
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). A colleague reports a mean $R^2$ of 0.7 for smoothed traces of one network and
+# 0.5 for another, and writes that the first one "forgets in a more structured way". Which three things would you ask her to
+# compute before you believe it?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# The same two numbers for the raw traces, under all three conventions, with the share of never-forgotten images beside
+# them. The $R^2$ of traces with shuffled epochs: smoothing alone makes curves. And the gap between networks that know
+# equally many images, and forget equally often: *equal accuracy* and *equal base rate* above.
+# ```
 
 # %% [markdown]
 # ## Rerun this page

@@ -55,7 +55,7 @@ from lethe.analysis.findings.seed_stability import (
     stability_by_score,
 )
 from lethe.analysis.findings.twin_runs import twin_agreement
-from lethe.pages import book, charts, dataset_facts, side_by_side, stores
+from lethe.pages import book, charts, dataset_facts, exercises, sample_gallery, side_by_side, stores
 
 # %% [markdown]
 # ## Parameters
@@ -144,6 +144,26 @@ book.text(
     "left to forget it. They are left out pair by pair. {ties} of the images of a run share one and the same "
     "value (mostly: never forgotten); tied images get their average rank. {at_bound} of the "
     "decay rates lie at the upper bound of the fit.",
+)
+
+# %% [markdown]
+# ### The images behind the ranks
+#
+# Deal the seeds into two halves and average the rank of every image over each half (100 = most forgotten). If forgetting
+# were chance, one half would say nothing about the other. Which images lie near the diagonal, and which far from it?
+
+# %% tags=["hide-input"]
+x, y = (
+    sample_gallery.mean_rank(some, f"mean rank, {which} {len(some)} seeds")
+    for which, some in (("first", ranked[: seeds // 2]), ("last", ranked[seeds // 2 :]))
+)
+sample_gallery.show(
+    page,
+    pair,
+    x,
+    y,
+    title=f"Pick an image: its rank by {title} of {model} in two halves of the seeds",
+    random_seed=random_seed,
 )
 
 # %% [markdown]
@@ -580,7 +600,8 @@ side_by_side.claims(
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A score agrees at 0.2 between two seeds. How many seeds must be averaged for 0.8?
+# **Exercise 1** (level 1, read off). A score agrees at 0.2 between two seeds. Over how many seeds must it be averaged
+# to agree at 0.8 with another such average?
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -590,14 +611,23 @@ side_by_side.claims(
 # %% tags=["solution", "hide-cell"]
 answer_1 = 0.8 * (1 - 0.2) / (0.2 * (1 - 0.8))
 
-# %%
-assert round(answer_1) == agreement.seeds_needed(0.2), (
-    "put 0.8 on the left of the formula, solve for k"
+# %% tags=["check"]
+exercises.check(
+    1,
+    answer_1,
+    agreement.seeds_needed(0.2),
+    within=0.01,
+    hint="set the formula of Spearman and Brown to 0.8, with rho = 0.2, and solve for k",
+    traps={
+        "correlations do not add up: 4 seeds give "
+        f"{agreement.spearman_brown(0.2, 4):.2f}, not 0.8": 0.8 / 0.2,
+        "that is one too few: the formula has k - 1 below the line and k above it": 15,
+    },
 )
 
 # %% [markdown]
-# **2.** Compute the correlation of the first two seeds with one line of scipy, and check the library with it.
-# Mind the masked values.
+# **Exercise 2** (level 2, compute). Compute the correlation of the first two seeds with one line of scipy, and check the
+# library with it. `ranked` holds the scores [seed, image]. Mind the masked values.
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -609,19 +639,70 @@ from scipy.stats import spearmanr
 
 answer_2 = spearmanr(ranked[0], ranked[1], nan_policy="omit").statistic
 
-# %%
-assert abs(answer_2 - matrix[0, 1]) < 1e-9, "use only the images that are known in both runs"
+# %% tags=["check"]
+exercises.check(
+    2,
+    answer_2,
+    matrix[0, 1],
+    within=1e-6,
+    hint="use only the images that are known in both runs, and their ranks",
+    traps={
+        "that gives the never-learned images a score of 0, as if they were never forgotten": (
+            agreement.spearman_matrix(np.nan_to_num(ranked[:2]))[0, 1]
+        ),
+        "that is Pearson's correlation, of the values; rank them first": (
+            pd.DataFrame(ranked[:2].T).corr().iloc[0, 1]
+        ),
+        "that is the mean over all pairs of seeds": rho.estimate,
+    },
+)
 
 # %% [markdown]
-# **3.** Somebody finds 0.05 with 3 seeds and writes "forgetting is random". Name two numbers of this page that
-# she should have computed.
+# **Exercise 3** (level 3, investigate). Build two worlds of two seeds, 3,000 images and 30 epochs each with
+# `curves.simulate_correct(rng, rates, 30, seeds=2, process="lapse_relearn")`. In the first, all images have the same rate
+# of lapsing; in the second, their rates are as unequal as you like. Count forgetting events
+# (`scores.forgetting_events`) and correlate the two seeds. Make the first correlation nearly 0 and the second above 0.3.
+# Answer with `{"same": ..., "unequal": ...}`.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# With one rate for all, nothing about the image decides how often it is forgotten: this is what a correlation of 0
+# claims. With rates spread over a factor of ten or more the seeds agree, and still not at 1: thirty epochs are a noisy
+# ruler. Repeat it with 300 epochs and the second number rises; the first stays near 0.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+dice, alike_rates = np.random.default_rng(0), np.full(3000, 0.1)
+worlds = {"same": alike_rates, "unequal": alike_rates * np.exp(dice.normal(size=3000))}
+answer_3 = {}
+for world, rates_of in worlds.items():
+    bits = curves.simulate_correct(dice, rates_of, 30, seeds=2, process="lapse_relearn")
+    answer_3[world] = agreement.spearman_matrix(scores.forgetting_events(bits))[0, 1]
+
+# %% tags=["check"]
+exercises.check_that(
+    3,
+    answer_3,
+    lambda a: abs(a["same"]) < 0.08 and 0.3 < a["unequal"] < 1,
+    hint=(
+        "np.full(3000, 0.1) are equal rates, and rates multiplied by np.exp(rng.normal(size=3000)) unequal ones; both "
+        "seeds of a world have the same rates, and the answer holds one correlation for each world"
+    ),
+    kind=dict,
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). Somebody finds 0.05 with 3 seeds and writes "forgetting is random". Name two
+# numbers of this page that she should have computed, and one mistake that she should rule out.
 #
 # ```{admonition} Solution
 # :class: dropdown
 # The ceiling (could more have been found at all?) and an equivalence test or interval over seeds (is it shown to
-# be small, or just not shown to be large?). And the check that the images are matched by id.
+# be small, or just not shown to be large?). And the check that the images are matched by id: compared by position, any
+# data give about 0.
 # ```
-#
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash

@@ -59,7 +59,7 @@ from lethe.analysis.findings.likeness import (
     strange_neighbours,
 )
 from lethe.analysis.findings.seed_stability import harder, rankable
-from lethe.pages import book, charts, dataset_facts, side_by_side, stores
+from lethe.pages import book, charts, dataset_facts, exercises, sample_gallery, side_by_side, stores
 
 # %% [markdown]
 # ## Parameters
@@ -565,6 +565,19 @@ def gallery(c):
 display(*[gallery(c) for c in dict.fromkeys([*order[:4], *order[-2:]])])
 
 # %% [markdown]
+# How much of an image's score is its class? Below, every column of dots is one class, placed at its mean. A tall column
+# is a class whose images differ.
+
+# %% tags=["hide-input"]
+of_class = pd.Series(mean_score).groupby(labels).transform("mean").to_numpy()
+direction = scores.SCORES[score].direction
+x = sample_gallery.Number(direction * of_class, f"{title}, mean of the class", direction)
+y = sample_gallery.mean_score(ds, score, names[0])
+sample_gallery.show(
+    page, pair, x, y, title=f"Pick an image: its {title} and its class's", random_seed=random_seed
+)
+
+# %% [markdown]
 # ## Known troublemakers
 #
 # Some images are known beforehand to be hard: pictures that occur under two labels (*identical*) and, among the
@@ -701,23 +714,71 @@ side_by_side.claims(
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Images agree at 0.3 between seeds. What do you expect for the means of random groups of 100 images?
+# **Exercise 1** (level 1, read off). Single images agree at 0.3 between two seeds. At what do you expect the means of
+# random groups of 100 images to agree?
 #
 # ```{admonition} Solution
 # :class: dropdown
-# Again about 0.3. The variance of the repeatable part and of the noise are both divided by 100.
+# Again at about 0.3. Averaging over images divides the variance of the repeatable part by 100, and that of the noise
+# too. Averaging over *seeds* leaves the repeatable part as it is; that is another matter.
 # ```
 
 # %% tags=["solution", "hide-cell"]
-trial = np.random.default_rng(0)
-simulated = np.sqrt(0.3) * trial.normal(size=6000) + np.sqrt(0.7) * trial.normal(size=(20, 6000))
-answer_1 = np.corrcoef(simulated.reshape(20, 60, 100).mean(axis=2))[np.triu_indices(20, 1)].mean()
+answer_1 = 0.3
 
-# %%
-assert abs(answer_1 - 0.3) < 0.15, "average groups of 100 columns, then correlate the rows"
+# %% tags=["check"]
+trial = np.random.default_rng(0)
+image, noise = trial.normal(size=(4000, 100)), trial.normal(size=(2, 4000, 100))
+runs = (np.sqrt(0.3) * image + np.sqrt(0.7) * noise).mean(axis=2)  # [run, group]
+exercises.check(
+    1,
+    answer_1,
+    np.corrcoef(runs)[0, 1],
+    within=0.06,
+    hint="work out what averaging 100 images does to the part that repeats, and what to the noise",
+    traps={
+        "that is for the mean over 100 *seeds*, which share the image; other images share nothing": (
+            agreement.spearman_brown(0.3, 100)
+        ),
+        "you shrank the part that repeats; the noise shrinks as much": 0.3 / 100,
+    },
+)
 
 # %% [markdown]
-# **2.** Which class takes most forgetting events from others (as the wrong answer)?
+# **Exercise 2** (level 1, read off). Look at the table under *Where does the variance sit?*. Two parts repeat from seed
+# to seed: *class* and *sample in class*. For the first network, which share of the two together is the class's?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# *class* / (*class* + *sample in class*), from the first column (in code: from `split`). Where it is below one half, most
+# of what repeats belongs to the image and not to its class.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+repeats = split.loc[["class", "sample in class"], names[0]]
+answer_2 = repeats["class"] / repeats.sum()
+
+# %% tags=["check"]
+variance = {part: x.estimate for part, x in shares[names[0]].items()}
+rest = variance["class"] + variance["sample in class"]
+exercises.check(
+    2,
+    answer_2,
+    variance["class"] / rest,
+    within=0.006,
+    hint="leave out what does not repeat: seed, class x seed, and the rest",
+    traps={
+        "that is the class's share of *all* variance, noise included": variance["class"],
+        "that is the share of *sample in class*": variance["sample in class"] / rest,
+        "that is class over sample in class; the whole is both together": (
+            variance["class"] / variance["sample in class"]
+        ),
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). Which class takes most forgetting events from others, as the wrong answer? Use
+# `replaced`, and answer with the name of the class (from `classes`).
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -725,22 +786,69 @@ assert abs(answer_1 - 0.3) < 0.15, "average groups of 100 columns, then correlat
 # ```
 
 # %% tags=["solution", "hide-cell"]
-answer_2 = classes[replaced.sum(axis=0).argmax()]
+answer_3 = classes[replaced.sum(axis=0).argmax()]
 
-# %%
-winner = np.bincount(prediction[:, 1:][lost], minlength=n_classes).argmax()
-assert answer_2 == classes[winner], "rows of `replaced` are labels, columns are answers"
+# %% tags=["check"]
+given = np.bincount(prediction[:, 1:][lost], minlength=n_classes)  # wrong answers, by class
+exercises.check(
+    3,
+    answer_3,
+    classes[given.argmax()],
+    hint="rows of `replaced` are labels, columns are the answers that replaced them",
+    traps={
+        "that class *loses* most; sum over the other axis": classes[events.argmax()],
+        "that class takes *fewest*": classes[given.argmin()],
+        "that is the largest single exchange; a class takes events from several others": (
+            classes[replaced.max(axis=0).argmax()]
+        ),
+    },
+)
 
 # %% [markdown]
-# **3.** Class means agree well and single images badly. Is that enough to say that forgetting "is a class
-# phenomenon"?
+# **Exercise 4** (level 3, investigate). OCTDL has seven classes. How often do two *random* orders of seven classes agree
+# at more than 0.5 (Spearman)? Then find out how many classes it takes until luck does that in fewer than one of a
+# hundred tries. Answer with `{"seven": share, "classes": number}`.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# In about one of eight tries with seven classes, and it takes more than twenty classes until it is one in a hundred. A
+# high agreement of two runs over seven classes is weak evidence; that of ten seeds over the same seven classes repeats
+# the same seven numbers, and is not ten times as strong.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+dice = np.random.default_rng(0)
+lucky = {}
+for few in range(7, 40):
+    orders = np.argsort(dice.random((5000, few)), axis=1)
+    agreed = 1 - 6 * ((orders - np.arange(few)) ** 2).sum(axis=1) / (few**3 - few)
+    lucky[few] = np.mean(agreed > 0.5)
+answer_4 = {"seven": lucky[7], "classes": min(few for few in lucky if lucky[few] < 0.01)}
+
+# %% tags=["check"]
+exercises.check_that(
+    4,
+    answer_4,
+    lambda a: abs(a["seven"] - 0.12) < 0.02 and 18 <= a["classes"] <= 26,
+    hint=(
+        "draw pairs of rng.permutation(7), take Spearman's correlation of each pair, and count those above 0.5 (about one "
+        "in four means that you counted those below -0.5 too); then the same with more classes, until the share is small"
+    ),
+    kind=dict,
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). Class means agree well and single images badly. Is that enough to say that
+# forgetting "is a class phenomenon"? Which numbers of this page would you show to somebody who says so?
 #
 # ```{admonition} Solution
 # :class: dropdown
 # No. A mean over 100 images has far less noise than one image. Compare the *variances*: if *sample in class* is
-# larger than *class*, most of what repeats belongs to the image.
+# larger than *class*, most of what repeats belongs to the image. And show the random groups of the same size: what they
+# reach needs no classes.
 # ```
-#
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash

@@ -43,11 +43,12 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from lethe import traces
 from lethe.analysis import agreement, scores
 from lethe.analysis.findings import picking, prediction
-from lethe.pages import book, charts, side_by_side, stores
+from lethe.pages import book, charts, exercises, sample_gallery, side_by_side, stores
 
 # %% [markdown]
 # ## Parameters
@@ -150,6 +151,21 @@ charts.show(
         )
         + ".",
     )
+)
+
+# %% [markdown]
+# The same, image by image: its loss after warm-up and its forgetting events, both means over the seeds.
+
+# %% tags=["hide-input"]
+seen = ("warmup_loss", "forgetting_events")
+x, y = (sample_gallery.mean_score(pair[0], name, model["a"]) for name in seen)
+sample_gallery.show(
+    page,
+    pair,
+    x,
+    y,
+    title=f"Pick an image: loss after warm-up against forgetting, {model['a']}",
+    random_seed=random_seed,
 )
 
 # %% [markdown]
@@ -587,67 +603,165 @@ side_by_side.claims(
 # - A correlation is not a mechanism. A mislabelled image is hard at every epoch.
 # - The ceiling assumes independent epochs and rates that belong to the image.
 # - Small networks, small images, and our own pretrained weights: the claim is tested in another place than the paper's.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# ````{admonition} Exercise 1: how large must a sample be?
-# :class: tip
-# For a rank correlation $\rho$ over $n$ independent images, $t = \rho \sqrt{(n-2)/(1-\rho^2)}$. With $\rho = 0.30$, is
-# $p < 10^{-45}$ possible with 1,651 images (80 % of OCTDL)?
+# **Exercise 1** (level 1, read off). The loss of one run correlates at 0.3 with the decay rates of *another* run. Losses
+# of two runs agree at 0.9. At what must the rates of two runs agree at least?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# At $0.3^2 / 0.9 = 0.1$. A correlation across runs can only come through the image, so the rate must hold something of
+# the image too: "rates agree at 0.01" and "the loss of another run predicts them at 0.3" cannot both be true.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_1 = 0.3**2 / 0.9
+
+# %% tags=["check"]
+exercises.check(
+    1,
+    answer_1,
+    0.3**2 / 0.9,
+    within=0.004,
+    hint="the bound is in the section *The image, or the run?*",
+    traps={
+        "the correlation enters squared": 0.3 / 0.9,
+        "that would do if the losses agreed perfectly; they agree at 0.9": 0.3**2,
+        "divide by the reliability of the loss: the less it agrees, the *more* the rate must": (
+            0.3**2 * 0.9
+        ),
+    },
+)
+
+# %% [markdown]
+# **Exercise 2** (level 2, compute). Compute the mean over runs of the correlation between `early["a"]` and `later["a"]`
+# (both [seed, image]) with `scipy.stats.spearmanr`, run by run. Then write all runs one under the other and correlate
+# once. Answer with the mean over runs. Why is the second number no replacement?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Never-learned images have no rate: `nan_policy="omit"`. The correlation of the long list need not be far off. Its
+# $p$-value is, and so is an interval made from it: every image is in the list once for each seed, and ten
+# rows of one image do not tell as much as ten images.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+by_run = [
+    stats.spearmanr(x, y, nan_policy="omit").statistic for x, y in zip(early["a"], later["a"])
+]
+answer_2 = np.mean(by_run)
+
+# %% tags=["check"]
+long_list = [values["a"].reshape(1, -1) for values in (early, later)]
+exercises.check(
+    2,
+    answer_2,
+    rho["a"].estimate,
+    within=1e-4,
+    hint="one correlation for every seed, over the images known there; then their mean",
+    traps={
+        "that is the correlation of all runs written one under the other": (
+            prediction.run_correlations(*long_list)[0]
+        ),
+        "that is the other network": rho["b"].estimate,
+        "that gives the never-learned images a rate of 0": np.mean(
+            prediction.run_correlations(early["a"], np.nan_to_num(later["a"]))
+        ),
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). How large must a sample be? For a rank correlation $\rho$ over $n$ independent images,
+# $t = \rho \sqrt{(n-2)/(1-\rho^2)}$ follows Student's law with $n - 2$ degrees of freedom if there is none. What is the
+# power of ten of the two-sided $p$, $\log_{10} p$, for $\rho = 0.30$ and 1,651 images (80 % of OCTDL)? Can it be below
+# $10^{-45}$?
+#
 # ```{admonition} Solution
 # :class: dropdown
 # No: $p$ is about $10^{-35}$. With $\rho = 0.30$ it takes over 2,100 images, or several seeds written under one
 # another, which are not independent.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-from scipy import stats
-
-p_octdl = 2 * stats.t.sf(0.3 * np.sqrt(1649 / (1 - 0.09)), 1649)
+# %% tags=["solution", "hide-cell"]
+p_octdl = 2 * stats.t.sf(0.3 * np.sqrt(1649 / (1 - 0.3**2)), 1649)
+answer_3 = np.log10(p_octdl)
 
 # %% tags=["check"]
-assert 1e-37 < p_octdl < 1e-33, "two-sided: 2 * stats.t.sf(t, n - 2)"
+shape = 1651 / 2 - 1  # of the beta law that a chance correlation of so many images follows
+exact = 2 * stats.beta.sf(0.3, shape, shape, loc=-1, scale=2)
+exercises.check(
+    3,
+    answer_3,
+    np.log10(exact),
+    within=0.1,
+    hint="scipy.stats.t.sf(t, n - 2) is the chance to be above t by luck; both sides count",
+    traps={
+        "that is p itself; its power of ten is asked for": exact,
+        "that is one side only": np.log10(exact / 2),
+        "that is the natural logarithm; np.log10 counts the zeros": np.log(exact),
+    },
+)
 
 # %% [markdown]
-# ````{admonition} Exercise 2: pooling
-# :class: tip
-# Make two unrelated scores of 300 images, repeat each of them 10 times (ten "seeds" that agree perfectly), and
-# correlate the 3,000 rows. How often is $p < 0.05$ in 200 tries?
+# **Exercise 4** (level 3, investigate). Make two unrelated scores of 300 images, repeat each of them 10 times (ten
+# "seeds" that agree perfectly), and correlate the 3,000 rows. In which share of 200 tries is $p < 0.05$? And if the seeds
+# agree less well?
+#
 # ```{admonition} Solution
 # :class: dropdown
-# In more than half of the tries instead of one in twenty: $p$ takes 300 images for 3,000.
+# In about half of the tries instead of one in twenty: $p$ takes 300 images for 3,000. With independent noise added to
+# each repetition the share falls towards one in twenty, as there is less and less in the rows that repeats.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-tries = [np.tile(rng.normal(size=(2, 300)), 10) for _ in range(200)]
-false_alarms = np.mean([stats.spearmanr(x, y).pvalue < 0.05 for x, y in tries])
+# %% tags=["solution", "hide-cell"]
+dice = np.random.default_rng(0)
+tries = [np.tile(dice.normal(size=(2, 300)), 10) for _ in range(200)]
+answer_4 = np.mean([stats.spearmanr(x, y).pvalue < 0.05 for x, y in tries])
 
 # %% tags=["check"]
-assert false_alarms > 0.4, "np.tile(score, 10) repeats a score ten times"
+exercises.check_that(
+    4,
+    answer_4,
+    lambda a: 0.4 < a < 0.75,
+    hint=(
+        "np.tile(score, 10) repeats a score ten times, and both scores are repeated alike; the answer is a share of the "
+        "tries, and near 0.05 nothing was repeated"
+    ),
+)
 
 # %% [markdown]
-# ````{admonition} Exercise 3: holding the outcome fixed
-# :class: tip
-# Make two unrelated scores of 4,000 images (one run), and an outcome that is their sum plus noise. Correlate the two with
-# `prediction.run_correlations`, without and with `given=outcome`. Why is the second one negative?
+# **Exercise 5** (level 3, investigate). Make two unrelated scores of 4,000 images (one run, shape `(1, 4000)`), and an
+# outcome that is their sum plus noise of the same size. Correlate the two with `prediction.run_correlations`, without and
+# with `given=outcome`. Why is the second one negative? Answer with the pair.
+#
 # ```{admonition} Solution
 # :class: dropdown
 # Among images with the same outcome, one that has a low first score must have a high second one. The outcome is a
-# *collider*. The partial correlation is about $-0.5$, although neither score knows the other.
+# *collider*. The partial correlation is about $-0.5$, although neither score knows the other. The last two rows of the
+# chart *other things held fixed* can be too low for this reason.
 # ```
-# ````
 
-# %% tags=["solution", "hide-input"]
-one, other = rng.normal(size=(2, 1, 4000))
-outcome = one + other + rng.normal(size=one.shape)
-unrelated = prediction.run_correlations(one, other)[0]
-held_fixed = prediction.run_correlations(one, other, given=outcome)[0]
+# %% tags=["solution", "hide-cell"]
+draw = np.random.default_rng(0)
+one_score, other_score = draw.normal(size=(2, 1, 4000))
+outcome = one_score + other_score + draw.normal(size=(1, 4000))
+answer_5 = (
+    prediction.run_correlations(one_score, other_score)[0],
+    prediction.run_correlations(one_score, other_score, given=outcome)[0],
+)
 
 # %% tags=["check"]
-assert abs(unrelated) < 0.1, "two independent draws of rng.normal"
-assert -0.6 < held_fixed < -0.35, "given=outcome, with noise of the same size as each score"
+exercises.check_that(
+    5,
+    answer_5,
+    lambda a: abs(a[0]) < 0.1 and -0.6 < a[1] < -0.35,
+    hint=(
+        "two independent draws of rng.normal give a first number near 0; outcome = one + other + noise, each with the same "
+        "spread, and given=outcome, a second one near -0.5"
+    ),
+)
 
 # %% [markdown]
 # ## Rerun this page

@@ -58,7 +58,7 @@ from lethe.analysis.findings.architecture_overlap import (
 from lethe.analysis.findings.class_order import class_order, classes_across
 from lethe.analysis.findings.fit_quality import compare_r2
 from lethe.analysis.findings.seed_stability import harder, rankable, seed_stability
-from lethe.pages import book, charts, dataset_facts, side_by_side, stores
+from lethe.pages import book, charts, dataset_facts, exercises, side_by_side, stores
 
 # %% [markdown]
 # ## Parameters
@@ -534,8 +534,8 @@ print(f"same verdicts: {same} of {len(RULES)}")
 # %% [markdown]
 # ## Exercises
 #
-# **1.** One number is 0.40 [0.36, 0.44], another, from other runs, 0.50 [0.47, 0.53]. Their intervals do not touch. Compute
-# the interval of the difference.
+# **Exercise 1** (level 1, read off). One number is 0.40 [0.36, 0.44], another, from other runs, 0.50 [0.47, 0.53]. Their
+# intervals do not touch. Compute the interval of the difference, as a pair.
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -546,35 +546,124 @@ print(f"same verdicts: {same} of {len(RULES)}")
 # %% tags=["solution", "hide-cell"]
 answer_1 = (0.10 - np.hypot(0.04, 0.03), 0.10 + np.hypot(0.04, 0.03))
 
-# %%
-assert np.allclose(answer_1, (0.05, 0.15)), "np.hypot adds two half widths at a right angle"
+# %% tags=["check"]
+half = abs(0.04 + 0.03j)
+exercises.check(
+    1,
+    answer_1,
+    (0.1 - half, 0.1 + half),
+    within=0.001,
+    hint="give the lower and the upper end; the half widths are 0.04 and 0.03 (see *The numbers, with their difference*)",
+    traps={
+        "you added the half widths: that takes both numbers at their worst at once": (0.03, 0.17),
+        "ends are not off together: the difference is *less* certain than either number": (
+            0.09,
+            0.11,
+        ),
+    },
+)
 
 # %% [markdown]
-# **2.** Somebody sees other numbers with the larger networks and writes: "size matters". Which runs would she need?
-# Count the factors in the table at the top that differ between `test_resnet` and `resnet18`.
+# **Exercise 2** (level 1, read off). Which finding's headline number changes most from the small to the larger networks?
+# Answer with the number of the finding, 1 to 5.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# The column *larger minus small* of the table, without its sign, in the rows of the five headline numbers (those of
+# *The picture*; for findings 3 to 5 the convolutional network).
+# ```
+
+# %% tags=["solution", "hide-cell"]
+moved = {key: abs(page.results[f"change_{key}"].value) for key in HEADLINES}
+answer_2 = list(HEADLINES).index(max(moved, key=moved.get)) + 1
+
+# %% tags=["check"]
+ends = [[page.results[key + size].value for key in HEADLINES] for size in sizes]
+step_by = np.subtract(*ends[::-1])  # larger minus small, by finding
+exercises.check(
+    2,
+    answer_2,
+    1 + np.abs(step_by).argmax(),
+    hint="look down the column *larger minus small*, at the five headline numbers only",
+    traps={
+        "that comes second; a fall counts as a change, too": 1 + np.abs(step_by).argsort()[-2],
+        "that one changes *least*": 1 + np.abs(step_by).argmin(),
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). The two networks of a pair are not equally good. Compute how many percentage points
+# of training accuracy the first network of the *larger* pair is ahead of the second at the last epoch, mean over seeds.
+# `correct["_larger"]` holds an array [seed, epoch, sample] for each of the two.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Take the last epoch and the mean over seeds and samples of both arrays; 100 times their difference. Two networks that
+# are not equally good forget different images for that reason alone: hence the rule *equally good* of finding 1.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+at_end = [bits[:, -1].mean() for bits in correct["_larger"]]
+answer_3 = 100 * (at_end[0] - at_end[1])
+
+# %% tags=["check"]
+level = {  # training accuracy by epoch, in per cent
+    end: [100 * traces.correct(ds).mean(("seed", "sample")).values for ds in pair]
+    for end, pair in pairs.items()
+}
+exercises.check(
+    3,
+    answer_3,
+    level["_larger"][0][-1] - level["_larger"][1][-1],
+    within=0.005,
+    hint="bits[:, -1] is the last epoch of an array [seed, epoch, sample]; first network minus second, times 100",
+    traps={
+        "that is a share; percentage points are asked for": (
+            (level["_larger"][0][-1] - level["_larger"][1][-1]) / 100
+        ),
+        "that is the mean over all epochs": np.mean(level["_larger"][0] - level["_larger"][1]),
+        "that is the *small* pair": level["_small"][0][-1] - level["_small"][1][-1],
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). Find two numbers $x < y$ whose intervals, both of half width $h$, **overlap**,
+# although the interval of their difference lies above 0. Answer with `(x, y, h)`. How far may the intervals reach into
+# each other?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# The intervals overlap if $y - x < 2h$; the interval of the difference lies above 0 if $y - x > \sqrt{2}\,h$. So
+# anything between 1.41 and 2 half widths will do, for example 0.40, 0.48 and 0.05. Two intervals that overlap do not
+# show that the numbers are the same.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_4 = (0.40, 0.48, 0.05)
+
+# %% tags=["check"]
+exercises.check_that(
+    4,
+    answer_4,
+    lambda a: a[1] - a[2] < a[0] + a[2] and a[1] - a[0] > np.hypot(a[2], a[2]) and a[2] > 0,
+    hint=(
+        "three numbers: x, y, h. Start with intervals that just touch and move them together a little; the half width of "
+        "the difference is np.hypot(h, h)"
+    ),
+)
+
+# %% [markdown]
+# **Exercise 5** (level 3, investigate). Somebody sees other numbers with the larger networks and writes: "size matters".
+# Which runs would she need? Count the factors that differ between `test_resnet` and `resnet18`, and say which of them the
+# section *One step at a time* holds fixed.
 #
 # ```{admonition} Solution
 # :class: dropdown
 # Runs in which one factor changes and all others stay: the larger network at 32 pixels with the small one's recipe and
-# precision. Of six things named there (network, pixels, batch or learning rate, pretraining, precision, hardware), all six
-# differ. The step with ResNet-18 at 32 pixels holds most of them, with three seeds.
+# precision. Of six things named above (network, pixels, batch or learning rate, pretraining, precision, hardware), all six
+# differ. The step with ResNet-18 at 32 pixels holds pixels, batch, precision and hardware fixed, with three seeds: an
+# estimate, and no verdict.
 # ```
-#
-# **3.** The two networks of a pair are not equally good. Compute the training accuracy of every run of the larger pair at
-# the last epoch, and how many seeds of the second network reach the worst one of the first.
-#
-# ```{admonition} Solution
-# :class: dropdown
-# `correct["_larger"]` holds two arrays [seed, epoch, sample]. Take the last epoch, the mean over the samples, and compare.
-# ```
-
-# %% tags=["solution", "hide-cell"]
-at_end = [bits[:, -1].mean(axis=1) for bits in correct["_larger"]]
-answer_3 = int((at_end[1] >= at_end[0].min()).sum())
-
-# %%
-right = [traces.correct(ds).isel(epoch=-1).mean("sample").values for ds in pairs["_larger"]]
-assert answer_3 == (right[1] >= min(right[0])).sum(), "bits[:, -1].mean(axis=1), then compare"
 
 # %% [markdown]
 # ## Rerun this page

@@ -48,7 +48,7 @@ from IPython.display import display
 
 from lethe.analysis import agreement, arms
 from lethe.capture import samplers
-from lethe.pages import book, charts, side_by_side
+from lethe.pages import book, charts, exercises, side_by_side
 from lethe.pages.render import shown
 
 # %% [markdown]
@@ -648,10 +648,12 @@ else:
 # lethe experiment sampling --jobs 2 --collect
 # lethe capture pets --root ~/pets --sampler spaced --seeds 0-9 --pack
 # ```
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** An image has $c = 0.1$ and strength $g = 4$. After how many epochs without a visit is it due?
+# **Exercise 1** (level 1, read off). An image has $c = 0.1$ and strength $g = 4$. After how many whole epochs without a
+# visit is it due?
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -661,37 +663,98 @@ else:
 # %% tags=["solution", "hide-cell"]
 answer_1 = int(np.ceil(-np.log(0.9) * 4 / 0.1))
 
-# %%
-assert answer_1 == 5, "solve exp(-c s / g) = 0.9 for s, then take the next whole epoch"
+# %% tags=["check"]
+right = np.ones((40, 1), bool)  # one image, always right: two visits that held give it strength 4
+visits = np.zeros((40, 1), int)
+visits[:3] = 1
+past = samplers.History(np.zeros(1, int), right, right * 0.0, visits, np.array([0.1]))
+kept = [samplers.predicted_retention(past.first(3 + s))[0] for s in range(36)]
+exercises.check(
+    1,
+    answer_1,
+    1 + np.argmax(np.array(kept) < samplers.THRESHOLD),
+    hint="solve exp(-c s / g) = 0.9 for s, then take the next whole epoch",
+    traps={
+        "that is the last epoch at which it is *not* due": np.argmax(np.array(kept) < 0.9),
+        "you left out the strength: it stretches the time": 2,
+        "strength works the other way: a strong image is forgotten more slowly": 1,
+    },
+)
 
 # %% [markdown]
-# **2.** How many seeds would it take to make the interval of `spaced` minus `random` in test accuracy as narrow as
-# ± 0.25 points, in the first cell? (Take $1.96\,\sigma/\sqrt{n}$ for half its width.)
+# **Exercise 2** (level 2, compute). How many seeds would it take to make the interval of `spaced` minus `random` in test
+# accuracy as narrow as ± 0.1 points, in the first cell (`next(iter(cells.values()))`)? Take $1.96\,\sigma/\sqrt{n}$ for
+# half its width.
 #
 # ```{admonition} Solution
 # :class: dropdown
-# $n = (1.96\,\sigma / 0.25)^2$, rounded up, where $\sigma$ is the standard deviation of the differences between equal
+# $n = (1.96\,\sigma / 0.1)^2$, rounded up, where $\sigma$ is the standard deviation of the differences between equal
 # seeds: `arms.gaps(...)`.
 # ```
 
 # %% tags=["solution", "hide-cell"]
 differences = arms.gaps(next(iter(cells.values())), "accuracy", "spaced", "random").dropna()
-answer_2 = int(np.ceil((1.96 * differences.std() / 0.25) ** 2))
+answer_2 = int(np.ceil((1.96 * differences.std() / 0.1) ** 2))
 
-# %%
+# %% tags=["check"]
 first = found[next(iter(cells)), "accuracy", "spaced"]
-spread = first.se * np.sqrt(first.n_seeds)
-assert answer_2 == np.ceil((1.96 * spread / 0.25) ** 2), "the spread of differences, not of runs"
+unpaired = arms.by_seed(next(iter(cells.values())), "accuracy", "random").std()
+spreads = np.array([first.se * np.sqrt(first.n_seeds), unpaired, first.se])
+paired, by_run, by_error = np.ceil((1.96 * spreads / 0.1) ** 2)
+exercises.check(
+    2,
+    answer_2,
+    paired,
+    hint="arms.gaps(rows, 'accuracy', 'spaced', 'random') are the differences, in points; take their standard deviation",
+    traps={
+        "that is from the spread of runs under random order, not of the differences": by_run,
+        "that is from the standard error, which has the present seeds in it": by_error,
+        "the width enters squared: half as wide takes four times as many seeds": (
+            np.ceil(1.96 * spreads[0] / 0.1)
+        ),
+    },
+)
 
 # %% [markdown]
-# **3.** Suppose that `oracle` beats `random` by 2 points, and `shuffled` does too. Should you collect decay constants?
+# **Exercise 3** (level 3, investigate). `reviewed(c)` follows an image with decay constant $c$ that is always right. It
+# gives the predicted retention before each epoch, and the epochs at which the image is shown, the first being epoch 0.
+# Find a constant with which the image is shown exactly three *more* times in 15 epochs. Then double it a few times. Why
+# does the number of reviews grow so slowly?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# A constant of 0.1 will do, for one. Every review that holds doubles the strength and with it the pause, so the reviews lie
+# at distances that double too: a constant twice as large buys about one more review. The rule spends little on an
+# image that is right; what costs are lapses.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+tried = np.geomspace(0.01, 1, 50)
+answer_3 = next(c for c in tried if len(reviewed(c)[1]) == 4)
+
+# %% tags=["check"]
+exercises.check_that(
+    3,
+    answer_3,
+    lambda c: len(reviewed(c)[1]) == 1 + 3,
+    hint=(
+        "try constants between 0.01 and 1 and count reviewed(c)[1], without epoch 0; too many reviews: the constant is too "
+        "large"
+    ),
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). Suppose that `oracle` beats `random` by 2 points, and `shuffled` does too. Should
+# you collect decay constants? Which sampler would you try next, and what should it be compared with?
 #
 # ```{admonition} Solution
 # :class: dropdown
 # No. Constants on the wrong images do as well, so it is the unequal visiting that helps, not the knowledge. Any
-# unequal schedule might do.
+# unequal schedule might do: try one that repeats images drawn by lot, and compare it with `shuffled` and with
+# `random`, seed by seed.
 # ```
-#
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash
