@@ -26,6 +26,18 @@
 # **Time**: 15 minutes to read, under a minute to rerun (no graphics card, no torch). **You need**: the page
 # [Forgetting curves](forgetting_curves.ipynb).
 
+# %% tags=["remove-cell", "install"]
+from importlib.util import find_spec
+
+if find_spec("lethe") is None:  # opened by itself, such as on Colab: fetch the book and its library
+    import runpy
+    import subprocess
+
+    ADDRESS, BRANCH = "", "main"  # written by `lethe address`
+    assert ADDRESS, "Lethe is not installed: run `pip install -e .` in a checkout of the book"
+    print(subprocess.getoutput(f"git clone -q --depth=1 -b {BRANCH} {ADDRESS} lethe-book"))
+    runpy.run_path("lethe-book/lib/lethe/pages/install.py", {"TRAINS": False}, "__main__")
+
 # %% tags=["remove-cell"]
 import numpy as np
 import pandas as pd
