@@ -32,6 +32,7 @@ def chart(table=None, description="Seen.", **start):
 
 
 def drawn(spec) -> str:
+    spec["config"]["mark"]["aria"] = True  # the marks say their numbers
     return vl_convert.vegalite_to_svg(json.dumps(render.for_paper(spec)))
 
 

@@ -1,17 +1,19 @@
 """Courses side by side: the same arms in several panels, linked, and what an amount is made of.
 
-`courses` draws a panel for every quantity over one x-axis; a click on an arm in the legend dims the
-others in every panel. `stacks` draws one bar for every row, cut into named parts. An arm is told
-apart by colour and dash. Cost: that of drawing.
+`courses` draws a panel for every quantity over one x-axis; an arm picked in the legend or list
+dims the others in every panel. `stacks` draws one bar for every row, cut into named parts. An arm
+is told apart by colour and dash. Cost: that of drawing.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from lethe.errors import LetheError, nearest
+from lethe.pages.picks import arm_picker
 from lethe.pages.render import COLORS, INK, described, finished, limited
 
 DASHES = ((1, 0), (6, 3))
@@ -38,13 +40,13 @@ def courses(
     names = list(dict.fromkeys(table[color]))
     if len(names) > MOST:
         raise LetheError(f"{len(names)} colours in a chart of courses: the limit is {MOST}")
-    picked = alt.selection_point(name="arm", fields=[color], bind="legend")
+    params, picked = arm_picker(color, names)
     rows = limited(table[[x, color, *panels]])
     drawn = [
         _panel(rows, x, name, words, color, names, x_title, picked)
         for name, words in panels.items()
     ]
-    drawn[0] = drawn[0].add_params(picked)  # one legend, so one is enough for all panels
+    drawn[0] = drawn[0].add_params(*params)  # one legend, so one is enough for all panels
     chart = alt.hconcat(*drawn, spacing=26)
     return described(chart, title, description).properties(
         usermeta={"table": _ends(rows, x, panels, color)}
@@ -59,7 +61,7 @@ def _panel(
     color: str,
     names: list[str],
     x_title: str,
-    picked: alt.Parameter,
+    picked: Any,
 ) -> alt.Chart:
     """The lines of one quantity; colour and dash stand for the arm."""
     colors, n = list(COLORS.values()), range(len(names))

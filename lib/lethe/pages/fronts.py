@@ -2,14 +2,17 @@
 
 Every row of the table is a point. A point that no other point of its arm beats in both accuracies
 lies on the arm's front; those are filled and joined by a line, the others are faint. An arm is told
-apart by colour, shape and dash together. A click on an arm in the legend dims the others.
+apart by colour, shape and dash together. An arm picked in the legend or list dims the others.
 """
+
+from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from lethe.analysis.arms import on_front
 from lethe.errors import LetheError, nearest
+from lethe.pages.picks import arm_picker
 from lethe.pages.render import COLORS, INK, finished, limited, shown
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
@@ -38,7 +41,7 @@ def fronts(
     for name in {x, y, arm, point or x} - set(table.columns):
         raise LetheError(f"no column {name!r} for the fronts: {nearest(name, table.columns)}")
     rows = _with_fronts(limited(table[[arm, x, y, *([point] if point else [])]]), x, y, arm)
-    picked = alt.selection_point(fields=[arm], bind="legend")
+    params, picked = arm_picker(arm, list(dict.fromkeys(rows[arm])))
     base = _base(rows, x, y, arm, x_title, y_title, picked, point)
     joined = base.transform_filter("datum.front").mark_line(strokeWidth=2)
     faint = base.transform_filter("!datum.front").mark_point(size=25, filled=True)
@@ -47,7 +50,7 @@ def fronts(
         _mark(at, x_title),
         joined.encode(order=alt.Order(f"{x}:Q"), opacity=_seen(picked, 0.7)),
         faint.encode(opacity=_seen(picked, 0.3)),
-        best.encode(opacity=_seen(picked, 1)).add_params(picked),
+        best.encode(opacity=_seen(picked, 1)).add_params(*params),
     ]
     chart = alt.layer(*layers[at is None :]).resolve_legend(strokeDash="independent")
     return finished(chart, title, description, 380, _numbers(rows, x, y, arm, x_title, y_title))
@@ -72,7 +75,7 @@ def _base(
     arm: str,
     x_title: str,
     y_title: str,
-    picked: alt.Parameter,
+    picked: Any,
     point: str | None,
 ) -> alt.Chart:
     """Axes, tooltip and what tells the arms apart."""
@@ -98,7 +101,7 @@ def _by(channel: type, arm: str, names: list[str], values: list, legend: alt.Leg
     return channel(f"{arm}:N", scale=alt.Scale(domain=names, range=values), legend=legend)
 
 
-def _seen(picked: alt.Parameter, opacity: float) -> dict:
+def _seen(picked: Any, opacity: float) -> dict:
     return alt.condition(picked, alt.value(opacity), alt.value(0.06))
 
 

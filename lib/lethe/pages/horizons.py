@@ -1,13 +1,14 @@
 """Effects against the number of steps since a change: from 0 to hundreds, over orders of magnitude.
 
 The steps have a logarithmic axis that includes 0, and so have the effects: what lies below `least`
-is drawn at `least`, the floor. A click on an arm in the legend dims the others.
+is drawn at `least`, the floor. An arm picked in the legend or list dims the others.
 """
 
 import altair as alt
 import pandas as pd
 
 from lethe.errors import LetheError
+from lethe.pages.picks import arm_picker
 from lethe.pages.render import COLORS, GREY, INK, finished, limited
 
 SHADES = [*COLORS.values(), "#8C6D1F", "#C23B75", GREY]
@@ -35,7 +36,7 @@ def horizons(
     shown = table.assign(
         **{f"at_{name}": table[name].clip(lower=least) for name in ("mean", "low", "high")}
     )
-    picked = alt.selection_point(fields=["arm"], bind="legend")
+    params, picked = arm_picker("arm", names)
     colors = [INK if n == dashed else SHADES[k] for k, n in enumerate(names)]
     legend = alt.Legend(title=None, orient="bottom", columns=3, symbolOpacity=1, symbolSize=200)
     last = int(table["horizon"].max())
@@ -64,4 +65,4 @@ def horizons(
         opacity=alt.condition(picked, alt.value(1), alt.value(0.12)),
         tooltip=["arm:N", "horizon:Q", *told],
     )
-    return finished(alt.layer(shade, line.add_params(picked)), title, description, 340)
+    return finished(alt.layer(shade, line.add_params(*params)), title, description, 340)

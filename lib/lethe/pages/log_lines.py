@@ -1,7 +1,8 @@
 """Lines on logarithmic axes: how fast something decays, and the closed forms and bounds beside it.
 
 A power law is straight on two logarithmic axes, an exponential on one. Measured arms are solid;
-formulas drawn beside them (`dashed`) are dashed. A click on an arm in the legend dims the others.
+formulas drawn beside them (`dashed`) are dashed. An arm picked in the legend or list dims the
+others.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import altair as alt
 import pandas as pd
 
 from lethe.errors import LetheError, nearest
+from lethe.pages.picks import arm_picker
 from lethe.pages.render import COLORS, GREY, INK, finished, limited
 
 SHADES = [*COLORS.values(), GREY, INK]
@@ -35,7 +37,7 @@ def log_lines(
     """
     _check(table, x, y, arm, log, dashed)
     names = list(dict.fromkeys(table[arm]))
-    picked = alt.selection_point(fields=[arm], bind="legend")
+    params, picked = arm_picker(arm, names)
     legend = alt.Legend(title=None, orient="bottom", columns=3, symbolOpacity=1, symbolSize=200)
     colors = alt.Scale(domain=names, range=SHADES[: len(names)])
     strokes = alt.Scale(domain=names, range=[[6, 4] if n in dashed else [1, 0] for n in names])
@@ -51,7 +53,7 @@ def log_lines(
         opacity=alt.condition(picked, alt.value(1), alt.value(0.12)),
         tooltip=[f"{arm}:N", *told],
     )
-    return finished(chart.add_params(picked), title, description, 320)
+    return finished(chart.add_params(*params), title, description, 320)
 
 
 def _check(table: pd.DataFrame, x: str, y: str, arm: str, log: str, dashed: Sequence[str]) -> None:

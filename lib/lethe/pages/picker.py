@@ -1,5 +1,7 @@
 """Pick a glyph and see its life in every seed and every network (the chart of the front page).
 
+Picked by pointing at its row, or with the range input below the chart, which the keyboard reaches.
+
 The lives travel as one string of states per (sample, run) and are unfolded in the browser for the
 picked sample only, so a few hundred samples in twenty runs stay under 5,000 rows.
 """
@@ -10,8 +12,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from lethe.pages.chart_tables import thinned
 from lethe.pages.rasters import STATE_SCALE, STATES, drawn, epochs_axis, states
 from lethe.pages.render import INK, described, limited
+
+STEPS = "glyph, from easy to hard"
 
 
 def life_picker(
@@ -30,8 +35,15 @@ def life_picker(
     first = next(iter(lives.values()))[0]
     order = np.argsort(-np.sum(first, axis=1), kind="stable")
     start = [{"row": int(0.9 * len(order))}]
+    steps = alt.binding_range(min=0, max=len(order) - 1, step=1, name=STEPS)
     pick = alt.selection_point(
-        name="pick", fields=["row"], on="pointerover, click", value=start, clear=False, empty=False
+        name="pick",
+        fields=["row"],
+        on="pointerover, click",
+        bind=steps,
+        value=start,
+        clear=False,
+        empty=False,
     )
     ordered = {name: np.asarray(life)[:, order] for name, life in lives.items()}
     details = [_portrait([images[k] for k in order], [names[k] for k in order], pick)]
@@ -40,7 +52,26 @@ def life_picker(
         _overview(first[order], pick), alt.vconcat(*details, spacing=14), spacing=20
     )
     chart = chart.resolve_scale(color="shared")
-    return described(chart, title, description)
+    called = [names[k] for k in order]
+    table, note = _numbers(ordered, called)
+    more = {"table": table, "note": note, "steps": {STEPS: called}}
+    return described(chart, title, description).properties(usermeta=more)
+
+
+def _numbers(
+    lives: Mapping[str, np.ndarray], names: Sequence[str]
+) -> tuple[dict[str, list[str]], str]:
+    """Each sample in words: how often it is right, and in how many seeds it is lost again."""
+    kept, note = thinned(pd.DataFrame({"glyph": list(names)}))
+    cells = {"glyph": kept["glyph"].tolist()}
+    for name, correct in lives.items():
+        right, lost = correct.mean(axis=(0, 2)), (states(correct) == 2).any(axis=2).sum(axis=0)
+        cells[f"{name}: share of epochs right"] = [f"{right[k]:.0%}" for k in kept.index]
+        seeds = len(correct)
+        cells[f"{name}: seeds in which it is lost again"] = [
+            f"{lost[k]} of {seeds}" for k in kept.index
+        ]
+    return cells, f"Easiest first. {note}".strip()
 
 
 def _overview(correct: np.ndarray, pick: alt.Parameter) -> alt.Chart:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lethe.errors import LetheError
+from lethe.pages.chart_tables import thinned
 from lethe.pages.render import COLORS, finished, limited
 
 STATES = ["not learned yet", "right", "lost again"]
@@ -70,7 +71,17 @@ def raster(
         color=alt.Color("state:N", scale=STATE_SCALE, legend=alt.Legend(title=None, orient="top")),
         tooltip=[f"{row_title}:N", "state:N", "first:Q", "last:Q"],
     )
-    return finished(chart, title, description, height=height)
+    return finished(chart, title, description, height, *_shares(correct))
+
+
+def _shares(correct: np.ndarray) -> tuple[dict[str, list[str]], str]:
+    """The share of samples in each state by epoch, in words, and which epochs they are."""
+    state = states(correct)
+    shares = {name: (state == code).mean(axis=0) for code, name in enumerate(STATES)}
+    kept, note = thinned(pd.DataFrame({"epoch": np.arange(correct.shape[1])} | shares))
+    words = {name: [f"{share:.1%}" for share in kept[name]] for name in STATES}
+    note = f"Share of the {len(correct)} rows in each state. {note}".strip()
+    return {"epoch": list(map(str, kept["epoch"]))} | words, note
 
 
 def drawn(correct: np.ndarray) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import textwrap
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pandas as pd
 import vl_convert
 
 from lethe.errors import LetheError
+from lethe.pages.chart_tables import table_html, tables
 
 COLORS = {"blue": "#1F74BF", "orange": "#D55E00", "green": "#17A37F", "purple": "#A8589A"}
 """Contrast of 3:1 on white and on the dark page, and distinct under colour blindness (tested)."""
@@ -33,6 +35,7 @@ _OPTIONS = '{"renderer":"svg","actions":false}'
 _STACK = (
     "if (box.clientWidth < 560 && spec.hconcat) {spec.vconcat = spec.hconcat; delete spec.hconcat;}"
 )
+_DRAWN = 'function () {box.dispatchEvent(new Event("drawn", {bubbles: true}));}'  # see lethe.js
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', sans-serif"
 
 
@@ -49,6 +52,7 @@ def theme() -> alt.theme.ThemeConfig:
     config |= {"title": title, "legend": names | {"labelLimit": 400}, "header": names}
     config |= {"text": {"color": INK, "fontSize": 12}, "rule": {"color": INK}}
     config |= {"range": {"category": list(COLORS.values())}}
+    config |= {"mark": {"aria": False}}  # thousands of marks say less than the table below them
     return {"config": config}
 
 
@@ -77,11 +81,15 @@ def finished(
     title: str,
     description: str,
     height: int = 300,
-    table: dict[str, list[str]] | None = None,
+    table: Mapping[str, Sequence[str]] | None = None,
+    note: str = "",
 ) -> Any:
-    """Describe a chart, let it take the width of the page, and attach the table of its numbers."""
+    """Describe a chart, let it take the width of the page, and attach the table of its numbers.
+
+    `note` says which rows the table has. Without a table, one is made of the data that is drawn.
+    """
     chart = described(chart, title, description).properties(height=height, width="container")
-    return chart.properties(usermeta={"table": table}) if table else chart
+    return chart.properties(usermeta={"table": table, "note": note}) if table else chart
 
 
 def in_book() -> bool:
@@ -116,40 +124,30 @@ def for_paper(spec: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def book_html(spec: dict[str, Any]) -> str:
+def book_html(spec: dict[str, Any], steps: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return title, `div` and the script that draws in it; no id, so equal charts are equal text.
 
     The title is HTML, so that it wraps; charts side by side are stacked where the page is narrow.
+    `steps` maps the words on a slider to what each of its positions is called (`lethe.js`).
     """
     spec = copy.deepcopy(spec)
     title = escape(" ".join(spec.pop("title", [])))
     code = json.dumps(spec, sort_keys=True, separators=(",", ":")).replace("</", "<\\/")
+    told = f' data-steps="{escape(json.dumps(steps, ensure_ascii=False))}"' if steps else ""
     return (
-        f'<p class="lethe-title">{title}</p>\n<div class="lethe-chart"></div>\n<script>'
-        f"(function (box, spec) {{{_STACK}vegaEmbed(box, spec, {_OPTIONS});}})"
+        f'<p class="lethe-title">{title}</p>\n<div class="lethe-chart"{told}></div>\n<script>'
+        f"(function (box, spec) {{{_STACK}vegaEmbed(box, spec, {_OPTIONS}).then({_DRAWN});}})"
         f"(document.currentScript.previousElementSibling,{code});</script>"
-    )
-
-
-def table_html(table: dict[str, list[str]]) -> str:
-    """Return the numbers of a chart as a folded table, for readers who cannot use pictures."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table)
-    rows = zip(*table.values(), strict=True)
-    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
-    body = "".join(f"<tr>{row}</tr>" for row in cells)
-    return (
-        '<details class="lethe-table"><summary>The numbers in this chart</summary>'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></details>"
     )
 
 
 def mimebundle(spec: dict[str, Any], **_: Any) -> dict[str, str | bytes]:
     """Return the three forms of a chart: text/html, image/png and text/plain (its description)."""
     spec = copy.deepcopy(spec)
-    table = spec.pop("usermeta", {}).get("table")
-    html = book_html(spec) if in_book() else _lab(spec)["text/html"]
-    if table:
-        html += "\n" + table_html(table)
+    more = spec.pop("usermeta", {})
+    html = book_html(spec, more.get("steps")) if in_book() else _lab(spec)["text/html"]
+    shown = [(more["table"], more.get("note", ""))] if more.get("table") else tables(spec)
+    html += "\n" + table_html(shown)
     png = vl_convert.vegalite_to_png(json.dumps(for_paper(spec)), scale=1.5)
     return {"text/html": html, "image/png": png, "text/plain": spec.get("description", "chart")}
 

@@ -52,7 +52,9 @@ def sliders(
     words = description.strip() and f"{description} With sliders; shown for {told}."
     parts = {color: color, x: x_title, y: y_title}
     numbers = {head: [_cell(v) for v in rows.loc[first, name]] for name, head in parts.items()}
-    return finished(chart, title, words, HEIGHT, numbers)
+    chart = finished(chart, title, words, HEIGHT, numbers, f"At the start: {told}.")
+    chart.usermeta["steps"] = {choose[c]: [f"{v:g}" for v in grids[c][0]] for c in grids}
+    return chart
 
 
 def _grids(
