@@ -19,7 +19,24 @@ import jupytext
 import nbformat
 import papermill
 import pytest
+from exercise_cells import (
+    CHECK,
+    FOLDED,
+    SOLUTION,
+    answers_in,
+    asked,
+    binds,
+    code_by_exercise,
+    exercises_of,
+    section,
+    student_copy,
+    tags_of,
+    taken_from_solutions,
+    undefined,
+)
+from nbformat.v4 import new_code_cell, new_notebook
 
+from lethe.pages.exercises import LEVELS
 from lethe.pages.parameters import read_parameters
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -116,6 +133,17 @@ ANATOMY = [
 ]
 """What a finding's page holds, in this order (matched against its Markdown)."""
 
+HEAD = [
+    r"^# .+",
+    r"^\*\*(Claim\b|In one sentence\.\*\* )",
+    r"^\*\*You will learn\*\* \(1\) ",
+    r"^\*\*Time\*\*: \d+ minutes to read, .*\bto rerun\b",
+    r"(^| )\*\*You need\*\*: \S",
+]
+"""What the first cell of a page holds, in this order (matched with its paragraphs unwrapped)."""
+SECTIONS = ["Parameters", "Limits", "Exercises", "Rerun this page"]
+"""Sections of a page, in this order; others may stand between."""
+
 
 def page(name: str) -> nbformat.NotebookNode:
     return jupytext.read(FOLDER / f"{name}.py")
@@ -127,6 +155,10 @@ def code(name: str) -> str:
 
 def prose(name: str) -> str:
     return "\n\n".join(cell.source for cell in page(name).cells if cell.cell_type == "markdown")
+
+
+FORMED = [name for name in PAGES if name not in LAST]
+EXERCISED = [name for name in PAGES if "\n## Exercises\n" in prose(name) + "\n"]
 
 
 def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookNode]:
@@ -225,16 +257,89 @@ def test_a_finding_computes_its_verdict_and_ends_with_its_provenance(name):
     assert tagged(page(name), CHECKED), "no printed results for nbval"
 
 
-@pytest.mark.parametrize("name", FINDINGS)
-def test_a_finding_has_exercises_with_folded_solutions_and_checks(name):
-    text = prose(name).split("## Exercises")[1]
-    exercises = re.findall(r"^(?:\*\*\d\.\*\*|`+\{admonition\} Exercise \d)", text, re.MULTILINE)
-    assert 2 <= len(exercises) <= 4
-    assert len(re.findall(r"```\{admonition\} Solution\n:class: dropdown", text)) == len(exercises)
-    trees = [ast.parse(cell.source).body for cell in page(name).cells if cell.cell_type == "code"]
-    asserts = [[node for node in tree if isinstance(node, ast.Assert)] for tree in trees]
-    assert len(list(filter(None, asserts))) >= 2, "two exercises have an answer that can be checked"
-    assert any(node.msg for nodes in asserts for node in nodes), "checks that give no hint"
+@pytest.mark.parametrize("name", EXERCISED)
+def test_exercises_climb_three_levels_and_have_folded_solutions(name):
+    cells = section(page(name))
+    found = exercises_of(cells)
+    numbers, levels = [number for number, *_ in found], [level for _, level, *_ in found]
+    assert 3 <= len(found) <= 5
+    assert numbers == list(range(1, len(found) + 1))
+    assert levels == sorted(levels)
+    assert set(levels) == set(LEVELS)
+    for number, level, word, body in found:
+        assert word == LEVELS[level], f"exercise {number}"
+        question, *solutions = body.split(FOLDED)
+        assert question.strip(), f"exercise {number} asks nothing"
+        assert len(solutions) == 1, f"exercise {number} needs one folded solution"
+        assert solutions[0].split("```")[0].strip(), f"the solution of exercise {number} is empty"
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    old = re.findall(r"^\*\*\d+\.\*\*|^`+\{admonition\} Exercise|^\*\*Exercise", text, re.MULTILINE)
+    assert len(old) == len(found), "an exercise in another form"
+
+
+@pytest.mark.parametrize("name", EXERCISED)
+def test_a_solution_cell_is_followed_by_its_check_cell(name):
+    cells = list(code_by_exercise(section(page(name))))
+    assert [tags_of(cell) for _, cell in cells] == [SOLUTION, CHECK] * (len(cells) // 2)
+    least = 1 if name in LAST else 2
+    assert len(cells) >= 2 * least, f"{least} exercises have an answer that can be checked"
+    under = [number for number, _ in cells]
+    assert under[::2] == under[1::2] == sorted(set(under))
+    for number, solution in cells[::2]:
+        assert f"answer_{number}" in binds(solution.source)
+        assert set(answers_in(solution.source)) == {f"answer_{number}"}
+    for number, cell in cells[1::2]:
+        assert answers_in(cell.source) == [f"answer_{number}"], "an answer outside of the check"
+        assert len(asked(cell)) == 1
+        explains(asked(cell)[0], number)
+
+
+def explains(call: ast.Call, number: int) -> None:
+    """A check is of its own exercise, and has a hint and, for a value, common mistakes."""
+    assert [ast.unparse(arg) for arg in call.args[:2]] == [str(number), f"answer_{number}"]
+    given = {word.arg: word.value for word in call.keywords}
+    assert "hint" in given, f"check {number} without a hint"
+    if isinstance(given["hint"], ast.Constant):
+        assert not given["hint"].value.endswith((".", "?")), "the check ends the hint"
+    if call.func.attr == "check":
+        assert getattr(given.get("traps"), "keys", ()), f"check {number} names no common mistake"
+
+
+@pytest.mark.parametrize("name", EXERCISED)
+def test_the_students_copy_lacks_no_name(name):
+    codes = student_copy(page(name))
+    for code in codes:
+        ast.parse(code)
+    assert not undefined(codes), "only a solution gives these names"
+    assert not taken_from_solutions(page(name)), "a solution changes these names for later cells"
+
+
+def test_names_that_only_a_solution_gives_are_found():
+    """The static look itself, on a page of three cells."""
+    answer = new_code_cell("import scipy\ntable = 2\nanswer_1 = 3", metadata={"tags": SOLUTION})
+    for later, lacking in {"scipy": {"scipy"}, "[table for x in x]": {"x", "table"}}.items():
+        cells = [new_code_cell("kept = 1"), answer, new_code_cell(later)]
+        assert undefined(student_copy(new_notebook(cells=cells))) == lacking
+    for later, changed in {"table = 1": set(), "lambda x: table + x": {"table"}}.items():
+        cells = [new_code_cell("table = 1"), answer, new_code_cell(later), new_code_cell("kept")]
+        assert taken_from_solutions(new_notebook(cells=cells)) == changed
+
+
+@pytest.mark.parametrize("name", FORMED)
+def test_a_page_says_first_what_it_is_and_takes(name):
+    head = page(name).cells[0].source
+    paragraphs = re.sub(r"(?<!\n)\n(?!\n)", " ", head)
+    position = 0
+    for part in HEAD:
+        found = re.compile(part, re.MULTILINE).search(paragraphs, position)
+        assert found, f"{part} is missing, or not after what comes before it"
+        position = found.start()
+
+
+@pytest.mark.parametrize("name", FORMED)
+def test_a_page_ends_with_limits_exercises_and_rerun(name):
+    headings = re.findall(r"^## (.+)$", prose(name), re.MULTILINE)
+    assert [heading for heading in headings if heading in SECTIONS] == SECTIONS
 
 
 @pytest.mark.parametrize("name", FINDINGS)
