@@ -28,6 +28,8 @@ MARKS |= {"diamond": INK}
 WIDTH = 290
 STEP = 0.011  # distance of neighbours that have equal numbers, as a share of the axis
 TOLD = 12  # images in the table below the chart
+NOTE = "From the hardest to the easiest image, at equal steps."
+STEPS = "image, from hard to easy"  # the words on the range input
 
 
 def life_scatter(
@@ -61,8 +63,10 @@ def life_scatter(
     points = _points(rows, pick, x_title, y_title)
     chart = alt.hconcat(points, alt.vconcat(*details, spacing=14), spacing=20)
     chart = chart.resolve_scale(color="independent", shape="independent")
-    told = numbers(table, lives, (x_title, y_title), fmt)
-    return described(chart, title, description).properties(usermeta={"table": told})
+    named = table.itertuples(index=False)
+    steps = {STEPS: [f"{row.name} ({row.x:{fmt}}; {row.y:{fmt}})" for row in named]}
+    more = {"table": numbers(table, lives, (x_title, y_title), fmt), "note": NOTE, "steps": steps}
+    return described(chart, title, description).properties(usermeta=more)
 
 
 def _check(table: pd.DataFrame, lives: Mapping[str, np.ndarray]) -> None:
@@ -104,7 +108,7 @@ def unstacked(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.nd
 
 def _pick(images: int) -> alt.Parameter:
     """The selection: by pointing, by a tap, or by the range input that the keyboard reaches."""
-    steps = alt.binding_range(min=0, max=images - 1, step=1, name="image, from hard to easy")
+    steps = alt.binding_range(min=0, max=images - 1, step=1, name=STEPS)
     return alt.selection_point(
         name="image",
         fields=["place"],
