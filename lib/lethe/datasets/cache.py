@@ -9,7 +9,6 @@ and checked against its sha256 at each opening. Cost: 3 * pixels^2 bytes an imag
 3 ms a core for a photograph of 500 x 375 once, then a second per gigabyte.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -119,6 +118,8 @@ def _key(root: Path, names: Sequence[str], pixels: int, squeeze: bool) -> str:
 @contextmanager
 def _one_at_a_time(path: Path) -> Iterator[None]:
     """Wait while another process builds this array; the kernel frees the lock of a dead one."""
+    import fcntl  # here: Python in a browser has none, and reads what is built
+
     try:
         with open(path, "ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -18,9 +18,13 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-import vl_convert
 
 from lethe.errors import LetheError
+
+try:
+    import vl_convert
+except ModuleNotFoundError:  # it has no build for a browser: there a chart has no PNG
+    vl_convert = None
 from lethe.pages.chart_tables import table_html, tables
 
 COLORS = {"blue": "#1F74BF", "orange": "#D55E00", "green": "#17A37F", "purple": "#A8589A"}
@@ -148,8 +152,10 @@ def mimebundle(spec: dict[str, Any], **_: Any) -> dict[str, str | bytes]:
     html = book_html(spec, more.get("steps")) if in_book() else _lab(spec)["text/html"]
     shown = [(more["table"], more.get("note", ""))] if more.get("table") else tables(spec)
     html += "\n" + table_html(shown)
-    png = vl_convert.vegalite_to_png(json.dumps(for_paper(spec)), scale=1.5)
-    return {"text/html": html, "image/png": png, "text/plain": spec.get("description", "chart")}
+    forms: dict[str, str | bytes] = {"text/html": html}
+    if vl_convert:
+        forms["image/png"] = vl_convert.vegalite_to_png(json.dumps(for_paper(spec)), scale=1.5)
+    return forms | {"text/plain": spec.get("description", "chart")}
 
 
 alt.renderers.enable("html", embed_options={"renderer": "svg", "actions": False})

@@ -4,7 +4,6 @@ A file is written under a temporary name, flushed to the disk, renamed, and its 
 that a kill or a power cut leaves the old file or the new one. Cost: two fsync calls a file.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -93,6 +92,8 @@ def lock(path: Path) -> IO[bytes]:
 
     The kernel gives the lock back when the holder dies, so a kill leaves nothing to clean up.
     """
+    import fcntl  # here: Python in a browser has none, and only reads
+
     try:
         file = open(path, "ab")  # noqa: SIM115 - open as long as the lock is held
     except OSError as error:
@@ -109,6 +110,8 @@ def lock(path: Path) -> IO[bytes]:
 
 def unlock(file: IO[bytes]) -> None:
     """Give a lock back. It is undone first: a forked process may hold a copy of the open file."""
+    import fcntl
+
     if not file.closed:
         fcntl.flock(file, fcntl.LOCK_UN)
     file.close()

@@ -7,7 +7,8 @@ Cost: a pass of 1 to 2 nanoseconds a sample for each run, or two passes for each
 """
 
 import numpy as np
-from numba import njit
+
+from lethe.analysis.compiled import njit
 
 BLOCK = 256  # samples whose values of all runs fit the first cache at once
 exact = njit(cache=True, nogil=True)
@@ -20,7 +21,7 @@ def mid_ranks(order, ends, weights, out):
 
     Samples that are not in `order` must weigh 0.
     """
-    mass, first, below = np.int32(0), 0, np.int32(-weights.sum())  # below: twice the mass, centred
+    mass, first, below = np.int32(0), 0, np.int32(-np.int32(weights.sum()))  # below: twice, centred
     for j in range(order.size):
         sample = order[j]
         mass = np.int32(mass + np.int32(weights[sample]))

@@ -8,7 +8,8 @@ Cost: 0.1 ms for a row of 31 epochs, with its interval; 4 s to compile, once.
 """
 
 import numpy as np
-from numba import njit
+
+from lethe.analysis.compiled import njit
 
 _GRID = 49
 _GOLDEN = (np.sqrt(5) - 1) / 2

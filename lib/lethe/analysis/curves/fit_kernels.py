@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from lethe.analysis.compiled import njit
 
 compiled = njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 PURE, BOXED, GROUNDED, FULL = 0, 1, 2, 3  # A = 1 and c = 0; both fitted; c = 0; A = 1

@@ -8,7 +8,8 @@ Cost: a few nanoseconds per key, about 50 per row of 31 floats; open addressing,
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from lethe.analysis.compiled import njit
 
 compiled = njit(cache=True, nogil=True)
 KEY_EPOCHS = 63

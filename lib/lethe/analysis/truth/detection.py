@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 from scipy.stats import rankdata
 
 from lethe.analysis.agreement import (
@@ -23,6 +22,7 @@ from lethe.analysis.agreement import (
     mean_over_runs,
     pigeonhole_bootstrap,
 )
+from lethe.analysis.compiled import njit
 from lethe.errors import LetheError, nearest
 
 NEVER = ("top", "left out", "bottom")  # where samples go that a score cannot rank
