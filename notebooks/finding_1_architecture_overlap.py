@@ -355,7 +355,9 @@ book.text(page, words)
 # ## Look at them
 #
 # The top sets of the averages over *all* seeds, one random tie break: images that both architectures forget
-# most, and those that only one does. The caption is the label.
+# most, and those that only one does. The caption is the label. The strip below an image is its life, epoch by epoch:
+# blue where it is right, orange where it is lost again, grey before it is learned; one row a seed, the first network above
+# the second.
 
 # %%
 mean_a, mean_b = agreement.mean_over_runs(score_a), agreement.mean_over_runs(score_b)
@@ -378,7 +380,8 @@ def gallery(name, show=20):
     chosen = np.flatnonzero(groups[name])
     chosen = chosen[np.argsort(-score_of[chosen], kind="stable")][:show]
     title = f"Most forgotten by {name}: {len(chosen)} of {groups[name].sum()}"
-    return dataset_facts.sheet(a, chosen, classes[a["label"].values[chosen]], title)
+    captions = classes[a["label"].values[chosen]]
+    return dataset_facts.sheet(a, chosen, captions, title, dict(zip((model_a, model_b), pair)))
 
 
 display(*[gallery(name) for name in list(groups)[:3]])

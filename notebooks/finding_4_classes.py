@@ -546,7 +546,8 @@ book.text(page, words)
 # ## Look at them
 #
 # For the most and the least forgotten classes: the images with the highest and the lowest mean score over seeds.
-# The caption is the score.
+# The caption is the score. The strip is the life of the image under the first network, one row a seed: blue where it is right,
+# orange where it is lost again.
 
 # %%
 mean_score = agreement.mean_over_runs(values)
@@ -559,7 +560,7 @@ def gallery(c):
     chosen = inside if len(inside) <= 2 * show else np.r_[inside[:show], inside[-show:]]
     captions = [f"{mean_score[i]:.1f}" for i in chosen]
     heading = f"{classes[c]}: the {show} most and the {show} least forgotten"
-    return dataset_facts.sheet(ds, chosen, captions, heading)
+    return dataset_facts.sheet(ds, chosen, captions, heading, {names[0]: ds})
 
 
 display(*[gallery(c) for c in dict.fromkeys([*order[:4], *order[-2:]])])

@@ -13,7 +13,16 @@ from simulated_stores import write_stores
 
 from lethe import traces
 from lethe.errors import LetheError
-from lethe.pages import book, charts, dataset_facts, life_scatter, rasters, render, sample_gallery
+from lethe.pages import (
+    book,
+    charts,
+    dataset_facts,
+    life_scatter,
+    life_strips,
+    rasters,
+    render,
+    sample_gallery,
+)
 from lethe.pages.sample_gallery import Number
 
 WORDS = {"x_title": "events, a", "y_title": "events, b", "title": "T", "description": "D."}
@@ -239,6 +248,32 @@ def test_groups_give_equally_many_and_no_image_at_all_is_said(pair, told):
     told.clear()
     sample_gallery.show(None, pair, nothing, nothing, title="T", random_seed=0)
     assert told == ["No image here has both numbers (nothing; nothing): no gallery."]
+
+
+def test_a_strip_is_the_life_in_colours_and_in_words():
+    right = np.array([[False, True, False], [True, True, True]])
+    pixels, words = life_strips.life_strip({"a": right, "b": right[1:, :2]})
+    assert pixels.shape == (2 + life_strips.GAP + 1, 3, 4)
+    colours = [tuple(bytes.fromhex(c[1:])) for c in rasters.STATE_SCALE.to_dict()["range"]]
+    assert [tuple(p[:3]) for p in pixels[0]] == colours
+    assert (pixels[1, :, :3] == colours[1]).all()
+    assert (pixels[2:4, :, 3] == 0).all()  # between the networks: nothing
+    assert pixels[4, :, 3].tolist() == [255, 255, 0]  # a shorter training
+    assert words == "a, lost in 1 of 2 seeds; b, lost in 0 of 1 seeds"
+
+
+def test_a_contact_sheet_shows_a_strip_below_each_picture(pair, monkeypatch):
+    ids = pair[0]["sample"].values[[3, 5]]
+    kept = {ids[1]: RNG.integers(0, 255, (40, 40, 3), dtype=np.uint8)}
+    monkeypatch.setattr(dataset_facts, "pictures", lambda ds, samples=None: kept)
+    html = dataset_facts.sheet(pair[0], [3, 5], ["c", "d"], "T", {"<net>": pair[1]}).data
+    right = traces.correct(pair[1]).transpose("sample", "seed", "epoch").values[5]
+    _, words = life_strips.life_strip({"&lt;net&gt;": right})
+    assert html.count("<img") == 2
+    assert f'alt="{words}" title="{words}"' in html
+    assert "1 of 2 have a picture here" in html
+    plain = dataset_facts.sheet(pair[0], [5], ["d"], "T").data
+    assert plain.count("<img") == 1
 
 
 def test_a_wrong_label_is_told():

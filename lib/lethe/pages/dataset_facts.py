@@ -4,7 +4,7 @@ Cost: milliseconds; pictures as much as the data set's loader takes.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 
@@ -18,6 +18,7 @@ from lethe.datasets import load
 from lethe.datasets.images import Images
 from lethe.errors import LetheError
 from lethe.pages.gallery import image_grid
+from lethe.pages.life_strips import life_strip
 from lethe.pages.thumbnails import read_thumbnails
 from lethe.traces import class_names, correct
 
@@ -148,10 +149,17 @@ def pictures(ds: xr.Dataset, samples: Sequence[str] | None = None) -> dict[str, 
     return {name: kept[name] for name in wanted if name in kept}
 
 
-def sheet(ds: xr.Dataset, rows: Sequence[int], captions: Sequence[str], title: str) -> HTML:
+def sheet(
+    ds: xr.Dataset,
+    rows: Sequence[int],
+    captions: Sequence[str],
+    title: str,
+    lived: Mapping[str, xr.Dataset] | None = None,
+) -> HTML:
     """The samples in these rows as a grid of pictures, or as their ids where there are none.
 
-    A data set that is not on this computer shows the thumbnails that were kept of it.
+    A data set that is not on this computer shows the thumbnails that were kept of it. `lived`:
+    stores by network; a strip below each picture then shows the life in every seed of theirs.
     """
     ids = ds["sample"].values[np.asarray(rows, int)]
     kept = pictures(ds, ids)
@@ -160,9 +168,20 @@ def sheet(ds: xr.Dataset, rows: Sequence[int], captions: Sequence[str], title: s
         return HTML(f"<p><em>{escape(title)}</em> (pictures are not here): {escape(listed)}</p>")
     there = [i for i, name in enumerate(ids) if name in kept]
     title += "" if len(there) == len(ids) else f" ({len(there)} of {len(ids)} have a picture here)"
-    alts = names(ds, np.asarray(rows, int)[there])
+    kept_rows = np.asarray(rows, int)[there]
+    alts, strips = names(ds, kept_rows), life_strips(lived, kept_rows) if lived else None
     tiles = [small(kept[ids[i]]) for i in there]
-    return image_grid(tiles, [captions[i] for i in there], title=title, alts=alts)
+    shown = [captions[i] for i in there]
+    return image_grid(tiles, shown, title=title, alts=alts, strips=strips)
+
+
+def life_strips(stores: Mapping[str, xr.Dataset], rows: np.ndarray) -> list[tuple[np.ndarray, str]]:
+    """The strips of the samples in these rows: their lives in every seed of the stores."""
+    lives = {
+        name: correct(ds.isel(sample=rows)).transpose("sample", "seed", "epoch").values
+        for name, ds in stores.items()
+    }
+    return [life_strip({name: life[k] for name, life in lives.items()}) for k in range(len(rows))]
 
 
 def small(picture: np.ndarray, side: int = SIDE) -> np.ndarray:

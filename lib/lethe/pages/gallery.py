@@ -34,16 +34,28 @@ def image_grid(
     *,
     title: str,
     alts: Sequence[str] | None = None,
+    strips: Sequence[tuple[np.ndarray, str]] | None = None,
     size: int = 56,
 ) -> HTML:
-    """Return images [n] of uint8 pixels as an HTML grid that wraps; captions serve as `alt`."""
+    """Return images [n] of uint8 pixels as an HTML grid that wraps; captions serve as `alt`.
+
+    `strips`: a second, low picture for each image, and its words (see `life_strips`).
+    """
     alts = captions if alts is None else alts
     if not len(pixels) == len(captions) == len(alts):
         raise LetheError(f"{len(pixels)} images, {len(captions)} captions, {len(alts)} alts")
+    below = [_strip(*strip, size) for strip in strips] if strips else [""] * len(captions)
     figures = "".join(
         f'<figure><img src="{data_uri(image)}" alt="{escape(text)}" width="{size}" '
-        f'height="{size}"/><figcaption>{escape(caption)}</figcaption></figure>'
-        for image, caption, text in zip(pixels, captions, alts, strict=True)
+        f'height="{size}"/>{strip}<figcaption>{escape(caption)}</figcaption></figure>'
+        for image, caption, text, strip in zip(pixels, captions, alts, below, strict=True)
     )
     heading = f'<p class="lethe-grid-title">{escape(title)}</p>'
     return HTML(f'<div class="lethe-grid">{heading}{figures}</div>')
+
+
+def _strip(pixels: np.ndarray, words: str, width: int) -> str:
+    """A strip below a picture, two pixels a row; its words also show on hovering."""
+    told = f'alt="{escape(words)}" title="{escape(words)}"'
+    size = f'width="{width}" height="{2 * len(pixels)}" style="display: block; margin: 2px auto"'
+    return f'<img src="{data_uri(pixels)}" {told} {size}/>'
