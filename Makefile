@@ -1,6 +1,7 @@
 # make book    the rendered book, in _build/html          make test    the whole test suite
 # make lab     JupyterLab on the notebooks                make capture the shipped traces again (hours on a CPU)
 # make student the notebooks without their solutions      make instructor with them, and all answers on one sheet
+# make pdf     the book as one file, _build/lethe.pdf      make zip     the pages for reading offline, zipped
 # Everything runs in .venv, which the first command makes from requirements.lock.
 
 # the first Python that runs and is 3.11 or 3.12
@@ -9,7 +10,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: book book-strict test slow lab student instructor capture sync lint clean setup
+.PHONY: book book-strict pdf zip test slow lab student instructor capture sync lint clean setup
 .DEFAULT_GOAL := book
 
 setup: $(READY)
@@ -28,6 +29,12 @@ book: $(READY)
 
 book-strict: $(READY)
 	@$(BIN)/python -m lethe.pages.build --strict
+
+pdf: $(READY)
+	@$(BIN)/python -m lethe.pages.pdf
+
+zip: $(READY)
+	@$(BIN)/python -m lethe.pages.archive
 
 test: $(READY)
 	@echo "== tests"
