@@ -9,7 +9,7 @@ import pytest
 from simulated_stores import write_stores
 
 from lethe.errors import LetheError
-from lethe.pages import build, findings, own_book, rerun
+from lethe.pages import build, describe, findings, own_book, rerun
 from lethe.pages.inspect_html import problems, read_page
 
 HEADER = """# ---
@@ -72,11 +72,11 @@ def test_only_finding_pages_are_findings():
 
 
 def test_the_parameters_of_all_findings_are_described():
-    told = findings.describe()
-    assert told.index("finding_1_small\n") < told.index("finding_2_other\n")
-    assert "draws (int, 3): a number" in told
-    assert "window (int, 3): a number" in told
-    assert "number (int" not in told
+    told = " ".join(describe.describe("findings").split())
+    assert told.index("finding_1_small: ") < told.index("finding_2_other: ")
+    assert "draws int 3 more than 0 a number" in told
+    assert "window int 3 a number" in told
+    assert "number int" not in told
 
 
 def test_each_parameter_goes_to_the_pages_that_have_it():

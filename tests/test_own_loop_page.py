@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from lethe import traces
 from lethe.cli import app
 from lethe.errors import LetheError
-from lethe.pages import rerun
+from lethe.pages import describe
 
 PAGE = (Path(__file__).parents[1] / "book" / "own_loop.md").read_text("utf-8")
 IMAGES = 23  # odd, so that two processes must repeat one
@@ -241,11 +241,11 @@ def test_runs_are_packed_by_the_command_of_the_page(yours, monkeypatch):
 
 def test_the_rerun_command_names_a_page_and_its_parameters():
     (words,) = [words for words in commands() if words[:2] == ["lethe", "rerun"]]
-    known = rerun.describe(words[2])
+    known = describe.describe(words[2])
     given = [word.split("=")[0] for word in words if "=" in word]
     assert given == ["dataset", "models", "preset", "beside"]
     for name in given:
-        assert re.search(rf"^{name} \(", known, flags=re.M), f"{words[2]} has no parameter {name}"
+        assert re.search(rf"^{name} ", known, flags=re.M), f"{words[2]} has no parameter {name}"
 
 
 def test_every_block_of_the_page_is_run_here():

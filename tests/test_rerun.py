@@ -11,99 +11,19 @@ import jupytext
 import nbformat
 import papermill
 import pytest
-from trace_runs import capture
+import small_checkout
+from small_checkout import HEADER
 
-from lethe import traces
 from lethe.errors import LetheError
-from lethe.pages import parameters, rerun
+from lethe.pages import describe, parameters, rerun
 from lethe.pages.inspect_html import read_page
 from lethe.pages.markdown import markdown
-
-HEADER = """# ---
-# jupyter:
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-"""
-PAGE = (
-    HEADER
-    + """
-# %% [markdown]
-# # How large is $x^2$?
-#
-# ```{admonition} Solution
-# :class: dropdown
-# It is **four**: see {ref}`elsewhere <there>`.
-# ```
-
-# %% tags=["remove-cell"]
-import altair as alt
-import pandas as pd
-from lethe import traces
-from lethe.pages import book, charts
-hidden = "set-up"
-
-# %% tags=["parameters"]
-traces_a: str = "zoo-tiny-quick"  # trace store
-top_fraction: float = 0.1  # share of the images in the top set
-bootstrap: int = 20  # resamples
-random_seed: int = 0  # for the resamples
-method: str = "exact"  # how; one of: exact | sampled
-score: str = "aum"  # what is compared
-log_scale: bool = False  # axis
-cuts: list[float] = [0.1, 0.2]  # further shares
-fail: bool = False  # stop on the way
-
-# %% tags=["hide-input"]
-page = book.start("tiny", dict(traces_a=traces_a, top_fraction=top_fraction, cuts=cuts))
-ds = book.use(page, traces.open_traces(traces_a))
-book.record(page, "fraction", top_fraction)
-frame = pd.DataFrame({"x": [0, 1], "y": [0, top_fraction]})
-charts.show(charts.lines(frame, "x", "y", title="A line", description="A line from 0 to 1."))
-book.text(page, "The fraction is {fraction}.")
-
-# %%
-if fail:
-    raise ValueError("first line\\nsecond line")
-
-# %% tags=["hide-input"]
-book.finish(page)
-"""
-)
-
-FINDING = (
-    HEADER
-    + """
-# %% tags=["parameters"]
-dataset: str = "zoo"  # data set
-beside: str = ""  # second data set; empty for none
-models: list[str] = ["tiny", "small"]  # two networks
-preset: str = "quick"  # preset
-
-# %%
-from lethe.pages import book, stores
-page = book.start("finding", dict(dataset=dataset, beside=beside, models=models, preset=preset))
-pair = stores.open_pair(page, dataset, models, preset)
-second = stores.open_beside(page, beside, dataset, models, preset)
-book.finish(page)
-"""
-)
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     """A checkout with two pages and two trace stores."""
-    root = tmp_path_factory.mktemp("checkout")
-    (root / "notebooks").mkdir()
-    (root / "notebooks" / "tiny.py").write_text(PAGE)
-    run = capture(root / "run")
-    traces.compact([run], root / "data" / "traces" / "zoo-tiny-quick.zarr.zip")
-    (root / "notebooks" / "finding.py").write_text(FINDING)
-    other = capture(root / "other", model="small")
-    traces.compact([other], root / "data" / "traces" / "zoo-small-quick.zarr.zip")
-    return root
+    return small_checkout.make(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +48,8 @@ def test_the_record_holds_parameters_results_and_provenance(made):
     assert record["parameters"]["cuts"] == [0.3, 0.5]
     assert record["given"] == {"top_fraction": 0.25, "cuts": [0.3, 0.5], "log_scale": True}
     assert re.fullmatch(r"[0-9a-f]{64}", record["stores"][0]["sha256"])
-    assert {"commit", "versions", "seconds"} <= record.keys()
+    keys = {"commit", "uncommitted_changes", "versions", "platform", "seconds", "peak_memory_mb"}
+    assert keys | {"made_at", "verdicts", "command", "given"} <= record.keys()
     assert record["command"].startswith("lethe rerun tiny -p top_fraction=0.25")
 
 
@@ -140,7 +61,7 @@ def test_the_page_stands_alone(made):
     chart = '<div class="lethe-chart"></div>'
     assert html.count("window.vegaEmbed") == html.count(chart) == 1
     assert html.index("window.vegaEmbed") < html.index(chart)
-    assert "The fraction is 0.25." in html
+    assert "The fraction is 0.25 [0.15, 0.35]." in html
     assert made.stat().st_size < 2_000_000
 
 
@@ -232,7 +153,7 @@ def test_an_unknown_page_gets_the_nearest_one(tmp_path):
     with pytest.raises(LetheError, match="unknown page 'tinny'; did you mean 'tiny'"):
         rerun.rerun("tinny", {}, tmp_path)
     with pytest.raises(LetheError, match="did you mean 'tiny'"):
-        rerun.describe("tinny")
+        describe.describe("tinny")
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
@@ -249,12 +170,43 @@ def test_a_page_that_fails_says_where_in_one_line(tmp_path):
     assert not (tmp_path / "tiny.html").exists()
 
 
-def test_describe_lists_every_parameter():
-    lines = rerun.describe("tiny").splitlines()
-    assert len(lines) == 9
-    assert lines[1] == "top_fraction (float, 0.1): share of the images in the top set"
-    assert "cuts (list of float, [0.1, 0.2])" in lines[7]
-    assert rerun.list_pages() == ["finding", "tiny"]
+def test_describe_says_what_the_page_says_and_lists_every_parameter(checkout):
+    told = describe.describe("tiny")
+    assert told.startswith("tiny: How large is $x^2$?\nThe fraction is small.\n")
+    assert "To read: 3 minutes. To rerun: a second (never built)." in told
+    rows = {line.split()[0]: line for line in told.split("────\n")[1].splitlines() if line[0] > " "}
+    known = parameters.read_parameters(_notebook(checkout, checkout / "run-tiny"))
+    assert list(rows) == list(known)
+    first = {name: line.split() for name, line in rows.items()}
+    assert first["top_fraction"][:7] == [
+        "top_fraction",
+        "float",
+        "0.1",
+        "between",
+        "0",
+        "and",
+        "1,",
+    ]
+    assert first["method"] == ["method", "str", "exact", "exact", "|", "sampled", "how"]
+    assert first["log_scale"] == ["log_scale", "bool", "false", "true", "|", "false", "axis"]
+    assert first["cuts"] == ["cuts", "list", "of", "float", "0.1,0.2", "further", "shares"]
+    assert "dataset str zoo zoo data set" in " ".join(describe.describe("finding").split())
+
+
+def test_describe_knows_the_seconds_of_the_last_build(checkout):
+    results = checkout / "_build" / "results"
+    results.mkdir(parents=True)
+    (results / "tiny.json").write_text('{"seconds": 12.34, "results": {}}')
+    assert "(12 s in the last build)" in describe.describe("tiny")
+    (results / "tiny.json").write_text("{")
+    assert "(never built)" in describe.describe("tiny")
+    shutil.rmtree(results)
+
+
+def test_the_list_has_names_first_and_titles_after():
+    lines = [line.split(maxsplit=1) for line in describe.list_pages()]
+    assert [name for name, _ in lines] == ["finding", "tiny", "findings"]
+    assert lines[1][1] == "How large is $x^2$?"
 
 
 def test_plain_papermill_stops_at_unknown_traces(tmp_path, checkout):

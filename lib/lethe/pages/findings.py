@@ -15,6 +15,7 @@ import nbformat
 
 from lethe.errors import LetheError, nearest
 from lethe.pages import own_traces, rerun
+from lethe.pages.grid import split_values
 from lethe.pages.parameters import check_values, read_parameters
 from lethe.pages.standalone import write_html
 
@@ -23,8 +24,11 @@ HEAD = "<tr><th>page</th><th>verdict</th><th>claim</th><th>because</th></tr>"
 
 
 def finding_pages() -> list[str]:
-    """The names of the finding pages, in order."""
-    return [name for name in rerun.list_pages() if name.startswith("finding_")]
+    """The names of the finding pages, in order; LetheError where there are none."""
+    found = [name for name in rerun.list_pages() if name.startswith("finding_")]
+    if not found:
+        raise LetheError(f"no page in {rerun.ROOT / 'notebooks'} is a finding; name one page")
+    return found
 
 
 def share_out(given: Mapping[str, str], pages: list[str]) -> dict[str, dict[str, str]]:
@@ -42,6 +46,9 @@ def share_out(given: Mapping[str, str], pages: list[str]) -> dict[str, dict[str,
         page: {name: text for name, text in given.items() if name in known[page]} for page in pages
     }
     for page, share in shares.items():
+        for name, text in share.items():
+            if len(split_values(known[page][name], text)) > 1:
+                raise LetheError(f"{GROUP} takes one value of {name}; for several name one page")
         check_values(page, known[page], share)
     return shares
 

@@ -14,12 +14,18 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from lethe.pages import charts
+from lethe.pages import about, charts, rerun
 from lethe.pages.kernel import environment
 from lethe.pages.render import mimebundle
 from lethe.pages.standalone import write_html
 
 MOST_NUMBERS = 4
+CAVEAT = (
+    "The numbers are those that the verdicts rest on, each with its interval. The rule behind a "
+    "verdict stands on its page and was named before any number was seen. Many values are many "
+    "looks at one question: the verdict that counts is that of the value that was chosen "
+    "beforehand.\n"
+)
 
 
 @dataclass(frozen=True)
@@ -99,47 +105,48 @@ def _text(
     records: Sequence[Mapping[str, Any] | None],
     keys: Sequence[str],
 ) -> str:
-    """Title, table and explanation."""
-    values = "; ".join(
-        f"{key}: {', '.join(dict.fromkeys(case.values[key] or 'empty' for case in cases))}"
-        for key in cases[0].values
-    )
-    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in _heads(cases, keys))
-    rows = "".join(_row(name, *pair, keys) for pair in zip(cases, records, strict=True))
+    """Title, table, claims and how to read them."""
+    page = about.about(rerun.ROOT / "notebooks" / f"{name}.py", Path())
+    claims = list(dict.fromkeys(v["claim"] for r in records if r for v in r["verdicts"]))
+    heads = [*cases[0].values, *(["verdicts"] if claims else []), *keys]
+    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in heads)
+    pairs = zip(cases, records, strict=True)
+    rows = "".join(_row(name, case, record, claims, keys) for case, record in pairs)
+    told = "\n".join(f"{number}. {escape(claim)}" for number, claim in enumerate(claims, start=1))
     return (
-        f"# {name}, with several values\n\nThe page once for each value of {values}.\n\n"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>\n\n"
-        "The numbers are those that the verdicts rest on, each with its interval. The rule behind "
-        "a verdict stands on its page and was named before any number was seen. Many values are "
-        "many looks at one question: the verdict that counts is that of the value that was chosen "
-        "beforehand.\n"
+        f"# {page.title}\n\nThe page `{name}` with {_values(cases)}.\n\n"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>\n\n"
+        + (f"The claims:\n\n{told}\n\n{CAVEAT}" if claims else "")
     )
 
 
-def _heads(cases: Sequence[Case], keys: Sequence[str]) -> list[str]:
-    return [*cases[0].values, "verdicts", *keys]
+def _values(cases: Sequence[Case]) -> str:
+    """The values of each parameter, in words."""
+    texts = {
+        key: dict.fromkeys(case.values[key] or "empty" for case in cases) for key in cases[0].values
+    }
+    return "; ".join(f"`{key}` {', '.join(values)}" for key, values in texts.items())
 
 
-def _row(name: str, case: Case, record: Mapping[str, Any] | None, keys: Sequence[str]) -> str:
+def _row(
+    name: str,
+    case: Case,
+    record: Mapping[str, Any] | None,
+    claims: Sequence[str],
+    keys: Sequence[str],
+) -> str:
     """A page of the grid as a row of the table; its values lead to the page."""
-    page = f"{case.folder}/{name}.{'ipynb' if record is None else 'html'}"
-    values = [
-        f'<a href="{escape(page)}">{escape(value or "empty")}</a>' for value in case.values.values()
-    ]
+    page = escape(f"{case.folder}/{name}.{'html' if record else 'ipynb'}")
+    cells = [f'<a href="{page}">{escape(value or "empty")}</a>' for value in case.values.values()]
     if record is None:
-        cells = [*values, f"<strong>failed</strong>: {escape(case.error)}", *[""] * len(keys)]
-    else:
-        texts = [record["results"].get(key, {}).get("text", "none") for key in keys]
-        cells = [*values, _verdicts(record), *map(escape, texts)]
+        wide = len(keys) + bool(claims)
+        why = f'<td colspan="{wide or 1}"><strong>failed</strong>: {escape(case.error)}</td>'
+        return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}{why}</tr>"
+    if claims:
+        words = [f"{claims.index(v['claim']) + 1}. {escape(v['word'])}" for v in record["verdicts"]]
+        cells.append("<br>".join(words) or "none")
+    cells += [escape(record["results"].get(key, {}).get("text", "none")) for key in keys]
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _verdicts(record: Mapping[str, Any]) -> str:
-    told = [
-        f"<strong>{escape(verdict['word'])}</strong>: {escape(verdict['claim'])}"
-        for verdict in record.get("verdicts", [])
-    ]
-    return "<br>".join(told) or "none"
 
 
 def _chart(
