@@ -3,6 +3,8 @@
 (() => {
   const WIDE = "pre, .lethe-chart, .lethe-math, .lethe-table, .lethe-provenance, .output_html, .cell_output > .output, .pst-scrollable-table-container";
 
+  document.documentElement.dataset.mode ||= "auto"; // on a first visit the theme finds no mode and complains
+
   const scrolls = (box) => box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
 
   // Boxes that scroll sideways are stops of the Tab key, and only those.

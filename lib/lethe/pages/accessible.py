@@ -6,14 +6,16 @@ is an error in the browser. Lists of references get roles that no longer exist. 
 
 from typing import Any
 
+UNUSED = {"init_thebe_core", "update_thebe_context"}
 ROLES = (' role="doc-biblioentry"', ' role="list"')
 
 
 def without_thebe(app: Any) -> None:
-    """Disconnect what `sphinx_thebe` does to pages."""
+    """Disconnect what `sphinx_thebe` writes into pages; its style sheet may stay."""
     listeners = [one for many in app.events.listeners.values() for one in many]
     for listener in listeners:
-        if listener.handler.__module__.startswith("sphinx_thebe"):
+        handler = listener.handler
+        if handler.__module__ == "sphinx_thebe" and handler.__name__ in UNUSED:
             app.disconnect(listener.id)
 
 
