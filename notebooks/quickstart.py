@@ -226,7 +226,7 @@ exercises.check(
 
 # %% [markdown]
 # **Exercise 2** (level 2, compute). How many images would *both* runs lose if the second one lost as many as it did, but drawn
-# at random? Use `sizes` and the number of images.
+# at random? Use `sizes` and the number of images, and do not round.
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -242,7 +242,7 @@ exercises.check(
     2,
     answer_2,
     stats.hypergeom(len(lost[0]), *sizes).mean(),
-    within=0.5,
+    within=0.01,
     hint="take one image that the first run loses, and ask how likely the second is to lose it too",
     traps={
         "that is how many they did share": np.sum(lost[0] & lost[1]),

@@ -520,10 +520,6 @@ exercises.check(
         "that is the share of all traces, also of those never learned or not watched until 1": (
             (moments == 1) & flags
         ).mean(),
-        "some of these times end because training ended: they count as at risk, not as forgotten": (
-            moments == 1
-        ).sum()
-        / (moments >= 1).sum(),
         "that divides by all forgotten traces: those never forgotten were at risk too": (
             (moments == 1) & flags
         ).sum()
