@@ -697,7 +697,7 @@ exercises.check(
     3,
     answer_3,
     strong["lost by the break"],
-    within=0.0005,
+    within=0.002 * abs(strong["lost by the break"]),
     hint="back-flow of every row, then the mean of each arm, then the arm with memory less the other",
     traps={
         "that is with the memory carried; subtract what the break has": strong["carry"],
