@@ -22,8 +22,8 @@ def line(status: str | None) -> str:
 
 def on_page(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Put the line into the context of one page."""
-    known = STATUS in app.env.found_docs
-    address = app.builder.get_relative_uri(page, STATUS) if known else None
+    linked = STATUS in app.env.found_docs and page != STATUS
+    address = app.builder.get_relative_uri(page, STATUS) if linked else None
     given = app.config.html_theme_options.get("extra_footer", "")
     context["theme_extra_footer"] = f"{given} {line(address)}".strip()
 

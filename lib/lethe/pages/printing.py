@@ -33,14 +33,14 @@ table { font-size: 0.8rem !important; } td p, th p { margin: 0; }
   overflow: visible !important; break-inside: auto !important; }
 h2, h3, .lethe-title { break-inside: avoid; break-after: avoid; }
 a.lethe-term { text-decoration: none; }
-details > summary { list-style: none; }
+details > summary { list-style: none; } details.hide > summary { display: none !important; }
 .vega-bindings, button, .headerlink { display: none !important; }
 """
 PREPARE = """(anchors) => {
   const all = (selector) => document.querySelectorAll(selector);
   const solution = (part) => /^solution/i.test(part.textContent.trim());
   for (const part of all(".tag_solution details, .lethe-provenance")) part.open = true;
-  for (const part of all("details.admonition")) part.open = solution(part);
+  for (const part of all("details.admonition:not(.hide)")) part.open = solution(part);
   for (const part of all("details:not([open])")) part.remove();
   for (const part of all(".admonition.dropdown, .admonition.toggle")) {
     if (!solution(part)) part.remove();
