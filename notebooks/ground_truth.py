@@ -15,8 +15,9 @@
 # %% [markdown]
 # # Which scores find what is known to be wrong?
 #
-# **The question.** Scores of forgetting are often used to find bad images: wrong labels, pictures that show nothing.
-# Here the bad images are *known*. So every score can be marked like an exam paper.
+# **Claim under test.** The forgetting count ranks images with planted wrong labels below chance, as an earlier benchmark
+# reports. Scores of forgetting are often used to find bad images: wrong labels, pictures that show nothing. Here the bad
+# images are *known*. So every score can be marked like an exam paper.
 #
 # **You will learn** (1) how AUROC and average precision mark a ranking, (2) why the never-learned images decide the
 # mark of every score that counts forgetting, (3) why a good mark means little until you know what the label alone, or
@@ -40,12 +41,13 @@ if find_spec("lethe") is None:  # opened by itself, such as on Colab: fetch the 
 import numpy as np
 import pandas as pd
 from IPython.display import display
+from scipy import stats
 
 from lethe import traces
 from lethe.analysis import agreement, scores
 from lethe.analysis.truth import detection, detection_baselines, fates
 from lethe.errors import LetheError
-from lethe.pages import book, charts, dataset_facts, stores
+from lethe.pages import book, charts, dataset_facts, exercises, sample_gallery, stores
 
 # %% [markdown]
 # ## Parameters
@@ -554,6 +556,8 @@ book.text(page, words if noisy_beside else "No second data set with planted nois
 #
 # The images at the top of the list of the best score (mean rank over the seeds, first network). A tick: one of the bad
 # images that were sought. No tick: the score suspects an image that counts as untouched. Is it wrong to?
+# The strip below an image is its life under the first network, one row a seed: blue where it is right, orange where it is
+# lost again, grey before it is learned.
 
 
 # %% tags=["hide-input"]
@@ -565,7 +569,7 @@ def gallery(case):
     top = np.argsort(np.where(target < 0, np.inf, -suspicion), kind="stable")[:shown]
     words = [caption(ds, i, target[i] == 1) for i in top]
     heading = f"{title(case)}: {(target[top] == 1).sum()} of the {len(top)} most suspect by {scores.SCORES[name].title}"
-    return dataset_facts.sheet(ds, top, words, heading)
+    return dataset_facts.sheet(ds, top, words, heading, {model_names[0]: ds})
 
 
 def caption(ds, i, bad):
@@ -580,6 +584,35 @@ drawn = [case for case in cases if case["picture"]]
 display(*[gallery(case) for case in drawn])
 if len(drawn) < len(cases):
     book.text(page, "For the other kinds the pictures are not on this computer.")
+
+# %% [markdown]
+# One image at a time: its place in the ranking of the score that finds bad images best (mean AUROC over the kinds,
+# first network) against its place in the ranking of the one that finds them worst. 100 is the most suspect.
+
+
+# %% tags=["hide-input"]
+def place(some, pick):
+    """The mean rank of the images by the best (`max`) or worst (`min`) score of some cases."""
+    found = [case["marks"][0] for case in some]
+    mean = {k: np.mean([marks[k].auroc.estimate for marks in found]) for k in found[0]}
+    name = pick(mean, key=mean.get)
+    ranks = agreement.mean_over_runs(detection.ranks_of(some[0]["scores"][0][name]))
+    return sample_gallery.Number(100 * ranks, f"mean rank by {scores.SCORES[name].title}")
+
+
+def show_places(some):
+    """The gallery of one pair of stores, equally many images of every kind."""
+    masks, kinds = [case["target"] == 1 for case in some], [case["kind"] for case in some]
+    groups = pd.Categorical(np.select(masks, kinds, "untouched"), ["untouched", *kinds])
+    told = f"Pick an image ({some[0]['pair'][0].attrs['dataset']}): {', '.join(kinds)}, untouched"
+    form = {"title": told, "groups": groups, "evenly": True, "random_seed": random_seed}
+    sample_gallery.show(page, some[0]["pair"], place(some, max), place(some, min), **form)
+
+
+for stores_of in (main, noisy, noisy_beside):
+    of_pair = [case for case in cases if case["pair"] is stores_of]
+    if of_pair:
+        show_places(of_pair)
 
 # %% [markdown]
 # ## Does it survive other choices?
@@ -711,7 +744,8 @@ if main[0].sizes["seed"] > 1:
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Four images have the scores 3, 1, 1, 0. The first and the third are bad. Compute the AUROC by hand.
+# **Exercise 1** (level 1, read off). Four images have the scores 3, 1, 1, 0. The first and the third are bad. What is the
+# AUROC? A pencil is enough.
 #
 # ```{admonition} Solution
 # :class: dropdown
@@ -722,44 +756,143 @@ if main[0].sizes["seed"] > 1:
 # %% tags=["solution", "hide-cell"]
 answer_1 = 3.5 / 4
 
-# %%
-exact = detection.quality(np.array([[3, 1, 1, 0]]), np.array([1, 0, 1, 0]))[0, 0]
-assert abs(answer_1 - exact) < 1e-9, (
-    "count the duels of a bad with an untouched image; a tie is half"
+# %% tags=["check"]
+exercises.check(
+    1,
+    answer_1,
+    detection.quality(np.array([[3, 1, 1, 0]]), np.array([1, 0, 1, 0]))[0, 0],
+    within=0.001,
+    hint="every bad image meets every untouched one. Count who stands above whom",
+    traps={
+        "that counts the tie as lost": 3 / 4,
+        "that counts the tie as won": 1.0,
+        "there are four duels, two bad images against two untouched": 3.5 / 6,
+        "that is the average precision, and the AUROC counts duels": detection.quality(
+            np.array([[3, 1, 1, 0]]), np.array([1, 0, 1, 0])
+        )[0, 1],
+    },
 )
 
 # %% [markdown]
-# **2.** A hundred bad images among a thousand. Half of the bad ones are never learned; the others are forgotten exactly as
-# often as the untouched. What AUROC does the forgetting count get if never learned means (a) on top, (b) 0
-# events, when every untouched image is forgotten at least once?
+# **Exercise 2** (level 1, read off). A hundred of a thousand images are bad. Half of the bad ones are never learned; the others are
+# forgotten exactly as often as the untouched, each of which is forgotten at least once. What AUROC does the forgetting count get
+# if never learned is put on top, and what if it counts as 0 events? Answer with `{"top": ..., "bottom": ...}`.
 #
 # ```{admonition} Solution
 # :class: dropdown
-# The learned half scores like the untouched: 0.5. The other half beats everybody, or loses to everybody. So (a) is
-# (1 + 0.5) / 2 = 0.75 and (b) is (0 + 0.5) / 2 = 0.25. Nothing but a convention separates the two.
+# The learned half scores like the untouched: 0.5. The other half beats everybody, or loses to everybody. So it is
+# (1 + 0.5) / 2 = 0.75 on top and (0 + 0.5) / 2 = 0.25 at the bottom. Nothing but a convention separates the two.
 # ```
 
 # %% tags=["solution", "hide-cell"]
-answer_2 = {"top": 0.75, "bottom": 0.25}
+answer_2 = {"top": (1 + 0.5) / 2, "bottom": (0 + 0.5) / 2}
 
-# %%
+# %% tags=["check"]
 made_up = np.tile(np.arange(1.0, 11), 95)  # 50 learned bad images, then 900 untouched
 made_up = np.concatenate([np.full(50, np.nan), made_up])
 bad = (np.arange(1000) < 100).astype(np.int8)
-for never, answer in answer_2.items():
-    exact = detection.quality(made_up, bad, never)[0, 0]
-    assert abs(answer - exact) < 0.01, f"{never}: average the two halves of the bad images"
+expected = {never: detection.quality(made_up, bad, never)[0, 0] for never in ("top", "bottom")}
+exercises.check(
+    2,
+    answer_2,
+    expected,
+    within=0.01,
+    hint="the AUROC is an average over the bad images. Find what each of the two halves gets by itself",
+    traps={
+        "never learned on top makes these bad images *more* suspect, so it raises the AUROC": {
+            "top": expected["bottom"],
+            "bottom": expected["top"],
+        },
+        "that is the learned half alone: the never-learned half is put above or below all others": {
+            "top": 0.5,
+            "bottom": 0.5,
+        },
+        "that is the never-learned half alone: the learned half has an AUROC of its own": {
+            "top": 1,
+            "bottom": 0,
+        },
+    },
+)
 
 # %% [markdown]
-# **3.** In the tables above, some scores reach an AUROC above 0.9 with an average precision below 0.5. How is that
-# possible, and which number matters to somebody who checks the first hundred images by hand?
+# **Exercise 3** (level 2, compute). Mark a score against forgetting itself. Take the first run of the first network
+# (`main[0].isel(seed=[0])`). Count as bad what is forgotten at least once, as good what is learned and never forgotten; leave the
+# never-learned out. What AUROC does the loss of the last epoch (`final_loss`) get?
 #
 # ```{admonition} Solution
 # :class: dropdown
-# Bad images are few. Even if 90 % of the untouched stand below a bad image, the other 10 % are more numerous than all bad
-# images together. Whoever checks the top of the list needs the average precision.
+# Either `detection.quality` with a target of 1 (bad), 0 (good) and -1 (left out), or, by the definition, the Mann-Whitney statistic over the number of
+# duels. Images that were lost once end with larger losses, even where they are right again: a clean last answer does not wipe out the past.
+# But this score is measured on the very run that it is compared with, so it is a description and not a forecast.
 # ```
+
+# %% tags=["solution", "hide-cell"]
+run = main[0].isel(seed=[0])
+found_3 = scores.score(run, "forgetting_events").values[0]
+target_3 = np.where(np.isnan(found_3), -1, found_3 > 0).astype(np.int8)
+answer_3 = detection.quality(scores.score(run, "final_loss").values, target_3)[0, 0]
+
+# %% tags=["check"]
+losses = main[0]["loss"].isel(seed=0, epoch=-1).transpose("sample").values
+counts_3 = scores.forgetting_events(
+    traces.correct(main[0]).transpose("seed", "epoch", "sample").values[0]
+)
+
+
+def duels_won(bad, good):
+    """Share of the duels that the losses of `bad` images win against those of `good` ones."""
+    return stats.mannwhitneyu(losses[bad], losses[good]).statistic / (bad.sum() * good.sum())
+
+
+exercises.check(
+    3,
+    answer_3,
+    duels_won(counts_3 > 0, counts_3 == 0),
+    within=1e-4,
+    hint="a target of 1, 0 and -1 for detection.quality, and one row of losses; its first number is the AUROC",
+    traps={
+        "that is the other way round: a high loss is the suspect one": duels_won(
+            counts_3 == 0, counts_3 > 0
+        ),
+        "the never-learned are among the good ones there: leave them out": duels_won(
+            counts_3 > 0, ~(counts_3 > 0)
+        ),
+        "the never-learned are among the bad ones there: leave them out": duels_won(
+            ~(counts_3 == 0), counts_3 == 0
+        ),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). In the tables above, some scores reach an AUROC above 0.9 with an average precision
+# far below. How is that possible? Build a case: scores of 1,000 images, the first 20 of which are bad, with an AUROC above 0.9
+# and an average precision below 0.3. Answer with the array of scores. Which of the two numbers matters to somebody who checks the
+# first hundred images by hand?
 #
+# ```{admonition} Solution
+# :class: dropdown
+# Bad images are few. Put 60 untouched images on top, then the 20 bad ones, then the rest: 94 % of the untouched stand below the
+# bad images, but in the list so far the bad ones are never more than a quarter. The 6 % are three times as many as all bad
+# images together. Whoever checks the top of the list needs the average precision, or simply the share of bad images among the first
+# hundred.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+answer_4 = np.zeros(1000)
+answer_4[:20] = 1  # bad
+answer_4[20:80] = 2  # untouched, and above them
+
+# %% tags=["check"]
+first_20 = (np.arange(1000) < 20).astype(np.int8)
+exercises.check_that(
+    4,
+    answer_4,
+    lambda a: (detection.quality(np.asarray(a, float), first_20)[0] * [1, -1]) > [0.9, -0.3],
+    hint="1,000 numbers, the first 20 of bad images. A few dozen untouched images above all of them cost little AUROC "
+    "and much precision. `detection.quality(scores, target)` gives both numbers",
+)
+
+# %% [markdown]
 # ## Rerun this page
 #
 # ```bash

@@ -39,11 +39,12 @@ if find_spec("lethe") is None:  # opened by itself, such as on Colab: fetch the 
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
+from scipy import stats
 
 from lethe import traces
 from lethe.analysis import agreement, scores
 from lethe.datasets.cifar import OCTDL_COUNTS
-from lethe.pages import book, charts, stores
+from lethe.pages import book, charts, exercises, sample_gallery, stores
 from lethe.pages.thumbnails import lives, read_thumbnails
 
 # %% [markdown]
@@ -296,6 +297,19 @@ book.text(
     f"{total:,} of {{images}} images were learned in every run and never forgotten by any.",
 )
 
+# %% tags=["hide-input"]
+x, y = (sample_gallery.mean_score(*each) for each in zip(pair, ["forgetting_events"] * 2, model))
+common = classes[sizes.argmax()]
+sample_gallery.show(
+    page,
+    pair,
+    x,
+    y,
+    title="Pick a photograph: forgetting events a run in two networks",
+    groups=np.where(label == sizes.argmax(), f"{common} (most common)", "another class"),
+    random_seed=random_seed,
+)
+
 # %% [markdown]
 # CIFAR-10 is not part of this book; it keeps thumbnails of these few. `lethe fetch cifar10` gets the rest, and
 # `lethe capture cifar7` makes such traces again.
@@ -306,32 +320,168 @@ book.text(
 # - OCTDL's class *sizes* are copied, and nothing else of it: photographs may be harder or easier than scans.
 # - The class with the fewest images has so few that its shares move in steps.
 # - CIFAR-10 holds near-duplicates, so its images are not fully independent.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1.** A network always answers with the largest class. What is its accuracy on the training images, and on the test
-# images? Why do the two differ?
+# **Exercise 1** (level 1, read off). A network always answers with the largest class. What is its accuracy on the training
+# images, and on the test images? Answer with `{"training": ..., "test": ...}`, both as shares between 0 and 1.
 #
 # ```{admonition} Solution
 # :class: dropdown
-# 1231 / 2064 = 60 % and 1 / 7 = 14 %. The training images are imbalanced, the test images are not.
-# ```
-#
-# **2.** How many images of each class are among the 5 % with the most forgetting events? Compare with the class's share of
-# all images.
-#
-# ```{admonition} Solution
-# :class: dropdown
-# Rank by `life["events"]`, take the top 5 %, count `kind`, and divide by `sizes`. A ratio above 1 means that the class is
-# over-represented.
+# In the full `cifar7` it is 1231 / 2064 = 60 % and 1 / 7 = 14 %. The training images are imbalanced, the test images are not.
 # ```
 
-# %% tags=["solution", "hide-input"]
-top = life.nlargest(round(0.05 * len(life)), "events")
-over = (top["kind"].value_counts().reindex(classes).fillna(0) / sizes) / (len(top) / len(life))
+# %% tags=["solution", "hide-cell"]
+answer_1 = {"training": sizes.max() / sizes.sum(), "test": 1 / 7}
 
 # %% tags=["check"]
-assert np.isclose((over * sizes).sum(), len(life)), "divide by the class's share of all images"
+expected = {"training": (label == np.argmax(sizes)).mean(), "test": 1 / len(classes)}
+exercises.check(
+    1,
+    answer_1,
+    expected,
+    within=0.005,
+    hint="which part of each set is of that class? The chart of class sizes and the sentence below it tell",
+    traps={
+        "the test images are balanced, so the largest class is no larger there than the others": {
+            "training": expected["training"],
+            "test": expected["training"],
+        },
+        "that holds where all classes are equally large, and in training they are not": {
+            "training": expected["test"],
+            "test": expected["test"],
+        },
+        "the two are the other way round": {
+            "training": expected["test"],
+            "test": expected["training"],
+        },
+    },
+)
+
+# %% [markdown]
+# **Exercise 2** (level 2, compute). Call an image *most forgotten* if its `life["events"]` reach the 95 % quantile of that
+# column. How over-represented is each class among these? Give the class's share of the most forgotten, divided by its share
+# of all images, in the order of `classes`.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Mark the images with `>=`, count `kind` among them and divide twice. A ratio above 1 means that the class is
+# over-represented. The smallest class has so few images that its ratio moves in big steps: one image more or less changes it a lot.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+most_forgotten = life[life["events"] >= life["events"].quantile(0.95)]
+counts = most_forgotten["kind"].value_counts().reindex(classes, fill_value=0)
+answer_2 = (counts / counts.sum()) / (sizes / sizes.sum())
+
+# %% tags=["check"]
+most = life["events"] >= life["events"].quantile(0.95)
+within_class = most.groupby(life["kind"]).mean().reindex(classes).to_numpy()
+among_most = life["kind"][most].value_counts(normalize=True).reindex(classes, fill_value=0)
+exercises.check(
+    2,
+    answer_2,
+    within_class / most.mean(),
+    within=0.01,
+    hint="two shares for each class, one among the most forgotten and one among all images, and their ratio",
+    traps={
+        "that is the share among the most forgotten: a large class has more of everything, so divide by its share of all "
+        "images": among_most.to_numpy(),
+        "that is the share of each class that is most forgotten: compare it with the share among all images": within_class,
+        "these are numbers of images, not shares": (among_most * most.sum()).to_numpy(),
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). The gap of this page leaves the never-learned images out. Count them as lost instead: what is
+# the gap of the first network then (the images of all smaller classes minus those of the largest, over all its runs)?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Mark what is never learned or lost at least once, then take the mean inside and outside of `rare`. Nearly every image of
+# these photographs is learned, so the choice changes little here. On the [glyphs](glyphs.ipynb) it would matter more: there some
+# images have no right answer.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+lost_or_never = np.isnan(events[0]) | (events[0] > 0)
+answer_3 = lost_or_never[:, rare].mean() - lost_or_never[:, ~rare].mean()
+
+# %% tags=["check"]
+steady = scores.never_forgotten(correct[0])
+as_kept = np.nan_to_num(events[0]) > 0
+exercises.check(
+    3,
+    answer_3,
+    steady[:, ~rare].mean() - steady[:, rare].mean(),
+    within=1e-6,
+    hint="`events[0]` is NaN where an image was never learned; every image of every run counts once",
+    traps={
+        "that is the gap of the page, which leaves the never-learned out": page.results[
+            "gap_a"
+        ].value,
+        "that counts the never-learned as kept: NaN > 0 is False": as_kept[:, rare].mean()
+        - as_kept[:, ~rare].mean(),
+        "that is the gap in never learned alone": np.isnan(events[0])[:, rare].mean()
+        - np.isnan(events[0])[:, ~rare].mean(),
+        "that is the other network": (~scores.never_forgotten(correct[1]))[:, rare].mean()
+        - (~scores.never_forgotten(correct[1]))[:, ~rare].mean(),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). Does the share lost fall with the class size, class by class? Take the first
+# network's share lost of each class (`by_class`), and its Spearman correlation with `sizes`. Under chance all orders of the
+# seven classes are equally likely. Go through all of them: in which share of the orders is the correlation at least as low?
+# Then say whether seven classes can settle the question.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# `itertools.permutations` of the ranks, or `scipy.stats.permutation_test` with pairings. There are 5,040 orders, the observed
+# one among them, so the share is at least 1 / 5,040. Seven classes are seven data points, however many images they hold:
+# a middling correlation is common by chance, and even a perfect order would not say *why*, because the small classes are also
+# other animals and vehicles. The experiment that could tell gives the large size to each class in turn.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+from itertools import permutations
+
+lost = by_class(np.where(np.isnan(events[0]), np.nan, events[0] > 0))
+by_size, by_loss = pd.Series(sizes).rank().to_numpy(), pd.Series(lost).rank().to_numpy()
+products = np.array(list(permutations(by_size))) @ by_loss  # the correlation, but for its scale
+answer_4 = np.mean(products <= by_size @ by_loss + 1e-9)
+
+# %% tags=["check"]
+share_lost = by_class(np.where(np.isnan(events[0]), np.nan, events[0] > 0))
+in_order = stats.rankdata(sizes)
+tested = {
+    tail: stats.permutation_test(
+        [stats.rankdata(share_lost)],
+        lambda x, axis: np.sum(x * in_order, axis=axis),
+        vectorized=True,
+        permutation_type="pairings",
+        alternative=tail,
+    ).pvalue
+    for tail in ("less", "greater", "two-sided")
+}
+exercises.check(
+    4,
+    answer_4,
+    tested["less"],
+    within=0.0005,
+    hint="shuffle the ranks of one side in all possible ways, count the observed order too, and look at the low tail",
+    traps={
+        "that is the other tail: the claim is that large classes are lost less": tested["greater"],
+        "that counts both tails, and the question asks for correlations as low as this": tested[
+            "two-sided"
+        ],
+        "that is the correlation itself": stats.spearmanr(share_lost, sizes).statistic,
+        "that p-value comes from a formula for many points and for both tails; go through the orders": stats.spearmanr(
+            share_lost, sizes
+        ).pvalue,
+    },
+)
 
 # %% [markdown]
 # ## Rerun this page

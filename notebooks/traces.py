@@ -42,7 +42,7 @@ from IPython.display import Markdown, display
 
 from lethe import traces
 from lethe.analysis import agreement, scores
-from lethe.pages import book, charts, dataset_facts, stores
+from lethe.pages import book, charts, dataset_facts, exercises, sample_gallery, stores
 
 # %% [markdown]
 # ## Parameters
@@ -254,25 +254,18 @@ for key, result in page.results.items():
 # last layer, nothing else.
 
 # %% tags=["hide-input"]
-total = sum(np.nan_to_num(counted).sum(axis=0) for counted in events.values())
-ranked = np.argsort(-total, kind="stable")
-three = ranked[[0, len(ranked) // 20, len(ranked) // 4]]
-words = dataset_facts.names(a, three)
-display(dataset_facts.sheet(a, three, words, "Three images"))
-for k, title in zip(three, words, strict=True):
-    life = np.concatenate([correct.values[:, :, k] for correct in right.values()])
-    runs = [f"{name} seed {s}" for name, c in right.items() for s in c["seed"].values]
-    charts.show(
-        charts.raster(
-            life,
-            names=runs,
-            sort=False,
-            row_title="run",
-            height=150,
-            title=f"{title}: {' above '.join(right)}, one row a seed",
-            description=f"{title} in {len(life)} runs, right in {life.mean():.0%} of the cells.",
-        )
-    )
+x, y = (
+    sample_gallery.mean_score(a, name, a.attrs["model"])
+    for name in ("first_learned", "forgetting_events")
+)
+sample_gallery.show(
+    page,
+    (a, b),
+    x,
+    y,
+    title="Pick an image and see it in all runs",
+    random_seed=random_seed,
+)
 
 # %% [markdown]
 # ## Does it survive other choices?
@@ -327,29 +320,147 @@ print({ds.attrs["model"]: ds.attrs["view"] for ds in (a, b)})
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A run is right on an image at epochs 3, 4, 7 and 9 of 0 to 9. How many forgetting events? What is first_learned, and
-# what the mean retention?
+# **Exercise 1** (level 1, read off). A run of epochs 0 to 9 is right on an image at epochs 3, 4, 7 and 9. How many forgetting
+# events are there, when is it first learned, and what is its mean retention? Answer with
+# `{"events": ..., "first_learned": ..., "mean_retention": ...}`.
 #
 # ```{admonition} Solution
 # :class: dropdown
-# Two events: 4 to 5 and 7 to 8. first_learned is 3. From epoch 3 on there are 7 epochs, 4 of them right: 4/7 = 0.57.
+# Two events: 4 to 5 and 7 to 8. It is first learned at epoch 3. From epoch 3 on there are 7 epochs, 4 of them right: 4/7 = 0.57.
 # ```
-#
-# **2.** Compute, for the first network, how many images are never learned in *every* run, and how many of these
-# are hard for a known reason.
+
+# %% tags=["solution", "hide-cell"]
+answer_1 = {"events": 2, "first_learned": 3, "mean_retention": 4 / 7}
+
+# %% tags=["check"]
+bits = np.isin(np.arange(10), [3, 4, 7, 9])[:, None]
+expected = {
+    "events": scores.forgetting_events(bits)[0],
+    "first_learned": scores.first_learned(bits)[0],
+    "mean_retention": scores.mean_retention(bits)[0],
+}
+exercises.check(
+    1,
+    answer_1,
+    expected,
+    within=0.005,
+    hint="an event needs a right epoch and then a wrong one; retention is counted from the first right epoch on, which counts too",
+    traps={
+        "the last epoch is right, and nothing is seen after it: that spell does not end in an event": expected
+        | {"events": 3},
+        "mean retention starts at the first right epoch, not at epoch 0": expected
+        | {"mean_retention": bits.mean()},
+        "the epoch of first learning belongs to the retention trace": expected
+        | {"mean_retention": bits[4:].mean()},
+        "epochs are counted from 0": expected | {"first_learned": 4},
+    },
+)
+
+# %% [markdown]
+# **Exercise 2** (level 2, compute). How many images does the first network never learn in *any* of its runs, and how many of
+# these are hard for a known reason (`~plain`)? Answer with `{"never": ..., "known hard": ...}`.
 #
 # ```{admonition} Solution
 # :class: dropdown
-# `scores.never_learned(correct).all(axis=0)` marks them; combine it with `~plain`.
+# `scores.never_learned(right[a.attrs["model"]].values).all(axis=0)` marks them; combine it with `~plain`. An image that no
+# run learns although nothing is known against it deserves a look: it may be a wrong label or a drawing nobody can read.
 # ```
 
 # %% tags=["solution", "hide-cell"]
 hopeless = scores.never_learned(right[a.attrs["model"]].values).all(axis=0)
-answer_2 = (int(hopeless.sum()), int((hopeless & ~plain).sum()))
+answer_2 = {"never": int(hopeless.sum()), "known hard": int((hopeless & ~plain).sum())}
 
-# %%
-assert answer_2[0] >= answer_2[1] >= 0, "never learned in all runs; of these, known to be hard"
-print(answer_2)
+# %% tags=["check"]
+ever = right[a.attrs["model"]].any("epoch").values  # [seed, sample]
+
+
+def counted(which):
+    """How many images are marked, and how many of these are hard for a known reason."""
+    return {"never": which.sum(), "known hard": (which & ~plain).sum()}
+
+
+exercises.check(
+    2,
+    answer_2,
+    counted(~ever.any(axis=0)),
+    hint="`scores.never_learned` gives one row a seed. Look for the images that are marked in all rows, and "
+    "then for those among them that `plain` does not mark",
+    traps={
+        "these images are missed by at least one run: all runs must miss them": counted(
+            ~ever.all(axis=0)
+        ),
+        "that is one run only": counted(~ever[0]),
+    },
+)
+
+# %% [markdown]
+# **Exercise 3** (level 2, compute). Of the images that the first network learns in at least one run, which share is lost at
+# least once in at least one run? Compare with the share in a single run, above.
+#
+# ```{admonition} Solution
+# :class: dropdown
+# `events[a.attrs["model"]]` holds the counts [seed, sample], NaN where never learned. An image counts if any of its counts is above 0.
+# The share is much larger than in a single run: every run adds losses of its own. If the same images were lost in all runs, it
+# would not grow at all. [Finding 3](finding_3_seed_stability.ipynb) asks how much is shared.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+table_3 = events[a.attrs["model"]]
+answer_3 = (np.nan_to_num(table_3) > 0).any(axis=0).sum() / (~np.isnan(table_3)).any(axis=0).sum()
+
+# %% tags=["check"]
+bits = right[a.attrs["model"]].values  # [seed, epoch, sample]
+falls = (bits[:, :-1] & ~bits[:, 1:]).any(axis=1)
+exercises.check(
+    3,
+    answer_3,
+    falls.any(axis=0).sum() / bits.any(axis=(0, 1)).sum(),
+    within=1e-6,
+    hint="one yes or no for each image: is it lost in any row of `events`? NaN is not a loss. Divide by the images that "
+    "some run learns",
+    traps={
+        "that is the share in a single run, averaged over the runs": page.results[
+            f"lost_{a.attrs['model']}"
+        ].value,
+        "these are lost in *every* run": falls.all(axis=0).sum() / bits.any(axis=(0, 1)).sum(),
+        "count images, not pairs of image and run": falls.mean(),
+    },
+)
+
+# %% [markdown]
+# **Exercise 4** (level 3, investigate). An event needs two epochs in a row, so the count depends on how often one looks. Keep only
+# every second, fourth and eighth epoch (from epoch 0) of the first network, and count all events of all images and runs.
+# Answer with a dictionary from the step (1, 2, 4, 8) to the total. Does the total halve when the step doubles? What follows for
+# comparing counts between two papers?
+#
+# ```{admonition} Solution
+# :class: dropdown
+# Take `bits[:, ::step]`, and `np.nansum` of `scores.forgetting_events`. The total can only fall: a loss seen with the coarse clock must
+# have happened at some epoch in between. How fast it falls tells how long losses last. If every loss lasted, it would hardly
+# fall, because the coarse clock would still see it. If images flickered at random, each about a share of its own, it would halve
+# with every doubling. With the default parameters it is nearer to the second. Toneva et al. look at an image each time it comes
+# in a batch, this book once after each epoch: only counts of the same clock can be compared.
+# ```
+
+# %% tags=["solution", "hide-cell"]
+every = right[a.attrs["model"]].values
+answer_4 = {
+    step: np.nansum(scores.forgetting_events(every[:, ::step])).item() for step in (1, 2, 4, 8)
+}
+
+# %% tags=["check"]
+exercises.check_that(
+    4,
+    answer_4,
+    lambda x: (
+        set(x) == {1, 2, 4, 8}
+        and x[1] == np.nansum(events[a.attrs["model"]])
+        and x[1] >= x[2] >= x[4] >= x[8]
+    ),
+    kind=dict,
+    hint="totals over all images and runs for the steps 1, 2, 4 and 8. Step 1 is the total of the page, and no step may "
+    "find more than a finer one. Slice the epochs of the bits, not the counts",
+)
 
 # %% [markdown]
 # ## Rerun this page
