@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 
 from lethe.errors import LetheError
 
@@ -75,9 +76,10 @@ def write(address: Address, root: Path = ROOT) -> list[Path]:
     places: dict[Path, Callable[[str, Address], str]]
     places = {root / name: change for name, change in names.items()}
     places |= dict.fromkeys(sources(root), in_source)
+    twins = {path.with_suffix(".ipynb") for path in sources(root)}
+    notebooks = {twin: _first_cell(twin) for twin in sorted(twins) if twin.is_file()}
     changed = [path for path, change in places.items() if _replace(path, change, address)]
-    twins = [path.with_suffix(".ipynb") for path in sources(root)]
-    return changed + [twin for twin in twins if twin.is_file() and _in_twin(twin, address)]
+    return changed + [twin for twin, read in notebooks.items() if _in_twin(twin, *read, address)]
 
 
 def _replace(path: Path, change: Callable[[str, Address], str], address: Address) -> bool:
@@ -127,13 +129,17 @@ def in_source(text: str, address: Address) -> str:
     return WRITTEN.sub(f'ADDRESS, BRANCH = "{address.url}", "{address.branch}"', text, count=1)
 
 
-def _in_twin(path: Path, address: Address) -> bool:
-    """Set the address in a twin; LetheError if it has no first cell."""
+def _first_cell(path: Path) -> tuple[NotebookNode, NotebookNode]:
+    """A twin and its first cell; LetheError if it has none."""
     notebook = nbformat.read(path, as_version=4)
     cells = [cell for cell in notebook.cells if CELL in cell.metadata.get("tags", [])]
     if not cells:
         raise LetheError(f"{path.name} has no cell tagged {CELL!r}; give `make sync` first")
-    old, cells[0].source = cells[0].source, in_source(cells[0].source, address)
-    if cells[0].source != old:
+    return notebook, cells[0]
+
+
+def _in_twin(path: Path, notebook: NotebookNode, cell: NotebookNode, address: Address) -> bool:
+    old, cell.source = cell.source, in_source(cell.source, address)
+    if cell.source != old:
         nbformat.write(notebook, path)
-    return cells[0].source != old
+    return cell.source != old

@@ -1,7 +1,7 @@
 """The one chart renderer: each output carries HTML, PNG and text, and the book needs no network.
 
 In the book (environment variable LETHE_BOOK, set by `lethe.pages.build`) the HTML draws with the
-local `_static/vega-bundle.js`; elsewhere (JupyterLab, Colab) it is Altair's own HTML. Text and
+local `_static/vega-bundle.js`; in JupyterLab see `lab`; elsewhere it is Altair's own HTML. Text and
 lines take the colour of the page, so a chart follows the light and the dark theme without a redraw.
 Cost: about 0.3 s a chart, most of it the PNG.
 """
@@ -20,6 +20,7 @@ import altair as alt
 import pandas as pd
 
 from lethe.errors import LetheError
+from lethe.pages import lab
 
 try:
     import vl_convert
@@ -149,7 +150,12 @@ def mimebundle(spec: dict[str, Any], **_: Any) -> dict[str, str | bytes]:
     """Return the three forms of a chart: text/html, image/png and text/plain (its description)."""
     spec = copy.deepcopy(spec)
     more = spec.pop("usermeta", {})
-    html = book_html(spec, more.get("steps")) if in_book() else _lab(spec)["text/html"]
+    if in_book():
+        html = book_html(spec, more.get("steps"))
+    elif vl_convert and lab.running()[0]:
+        html = lab.vega(bundle_script) + book_html(spec, more.get("steps"))
+    else:
+        html = _html(spec)["text/html"]
     shown = [(more["table"], more.get("note", ""))] if more.get("table") else tables(spec)
     html += "\n" + table_html(shown)
     forms: dict[str, str | bytes] = {"text/html": html}
@@ -159,6 +165,6 @@ def mimebundle(spec: dict[str, Any], **_: Any) -> dict[str, str | bytes]:
 
 
 alt.renderers.enable("html", embed_options={"renderer": "svg", "actions": False})
-_lab = alt.renderers.get()
+_html = alt.renderers.get()
 alt.renderers.register("lethe", mimebundle)
 alt.renderers.enable("lethe")
