@@ -4,19 +4,16 @@ LETHE_HTML names another folder of pages than that of the last `make book`.
 """
 
 import os
-import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+import shared_chromium
+from playwright.sync_api import Browser, Page
+from shared_chromium import CHROMIUM  # noqa: F401
 
 HTML = Path(os.environ.get("LETHE_HTML", Path(__file__).parents[1] / "_build" / "html"))
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
 LOCAL = ("file:", "data:", "blob:", "about:")
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 CHARTS = "[...document.querySelectorAll('.lethe-chart')]"
@@ -58,13 +55,8 @@ class Visit:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM:
-        pytest.skip("no Chromium on the path")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
+def browser() -> Browser:
+    return shared_chromium.chromium()
 
 
 @contextmanager

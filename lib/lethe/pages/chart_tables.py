@@ -26,7 +26,8 @@ def in_words(value: Any) -> str:
         return str(value)
     if value is None or not isinstance(value, int | float) or math.isnan(value):
         return "none" if value is None or isinstance(value, float) else str(value)
-    return f"{value:.0f}" if value == round(value) and abs(value) < 1e9 else f"{value:.4g}"
+    whole = abs(value) < 1e9 and (abs(value) >= 1_000 or value == round(value))
+    return f"{round(value)}" if whole else f"{value:.4g}"
 
 
 def thinned(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -58,11 +58,12 @@ def write_html(notebook: Path, out: Path, command: str) -> Path:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title[1] if title else notebook.stem)}</title>
-<style>{STYLE}{_book_style()}{_code_style()}</style>
+<style>{STYLE}{_book_static("lethe.css")}{_code_style()}</style>
 <script>{bundle_script()}</script>
+<script>{_book_static("lethe.js")}</script>
 </head>
 <body>
-<p class="rerun">Made by <code>{escape(command)}</code></p>
+<header><p class="rerun">Made by <code>{escape(command)}</code></p></header>
 <main>
 {_body(nb)}
 </main>
@@ -85,13 +86,13 @@ def _body(nb: nbformat.NotebookNode) -> str:
     return exporter.from_notebook_node(nb)[0]
 
 
-def _book_style() -> str:
-    """The book's rules for charts and tables, when this is a checkout of the book."""
-    path = Path(__file__).resolve().parents[3] / "book" / "_static" / "lethe.css"
+def _book_static(name: str) -> str:
+    """The book's own style or script for charts and tables, when this is a checkout of the book."""
+    path = Path(__file__).resolve().parents[3] / "book" / "_static" / name
     return path.read_text("utf-8") if path.is_file() else ""
 
 
 def _code_style() -> str:
-    light = HtmlFormatter(style="friendly", nobackground=True).get_style_defs(".highlight")
-    dark = HtmlFormatter(style="github-dark", nobackground=True).get_style_defs(".highlight")
+    light = HtmlFormatter(style="xcode", nobackground=True).get_style_defs(".highlight")
+    dark = HtmlFormatter(style="monokai", nobackground=True).get_style_defs(".highlight")
     return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
