@@ -1,22 +1,18 @@
-"""What many tests share: one headless Chromium for the whole session."""
-
-import shutil
+"""What many tests share: a browser, and a small rendered book."""
 
 import pytest
-
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
+import shared_chromium
 
 
 @pytest.fixture(scope="session")
 def browser():
-    """Chromium driven by Playwright, which allows one of its kind in a process; skips without."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("no Chromium on the path")
-    with sync_api.sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    """Chromium, driven by Playwright; skips where it lacks."""
+    return shared_chromium.chromium()
+
+
+def pytest_sessionfinish():
+    """End the browser when all tests are done."""
+    shared_chromium.close()
 
 
 @pytest.fixture(scope="session")

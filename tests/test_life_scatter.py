@@ -1,7 +1,6 @@
 """lethe.pages.life_scatter and sample_gallery: choice, drawing, and both ways to pick."""
 
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -27,7 +26,6 @@ from lethe.pages.sample_gallery import Number
 
 WORDS = {"x_title": "events, a", "y_title": "events, b", "title": "T", "description": "D."}
 RNG = np.random.default_rng(0)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def images(count: int = 6) -> pd.DataFrame:
@@ -291,11 +289,8 @@ def test_a_wrong_label_is_told():
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory):
+def opened(browser, tmp_path_factory):
     """A page with one gallery, drawn, and a function that says what is picked."""
-    if not CHROMIUM:
-        pytest.skip("no Chromium on the path")
-    api = pytest.importorskip("playwright.sync_api")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LETHE_BOOK", "1")
         html = render.mimebundle(charts.life_scatter(images(), lives(), **WORDS).to_dict())
@@ -303,13 +298,11 @@ def opened(tmp_path_factory):
     script = f"<script>{render.bundle_script()}</script>"
     body = f"<body style='margin:0'>{html['text/html']}</body>"
     path.write_text(f"<!DOCTYPE html><meta charset=utf-8>{script}{body}", encoding="utf-8")
-    with api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 900, "height": 800})
-        page.goto(path.as_uri())
-        page.wait_for_selector("svg.marks")
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 900, "height": 800})
+    page.goto(path.as_uri())
+    page.wait_for_selector("svg.marks")
+    yield page
+    page.close()
 
 
 def picked(page) -> tuple[str, str]:
