@@ -64,6 +64,16 @@ def test_a_wrong_answer_is_told_what_is_wrong(answer, expected, words):
     assert HINT in text
 
 
+def test_entries_within_the_tolerance_are_not_blamed():
+    text = told({"top": 0.751, "bottom": 0.9}, {"top": 0.75, "bottom": 0.25}, within=0.01)
+    assert "Look again at bottom." in text
+
+
+def test_a_hint_that_asks_keeps_its_question_mark():
+    with pytest.raises(WrongAnswer, match=r"Hint: how many\?$"):
+        check(1, 2, 3, hint="how many?")
+
+
 def test_a_common_mistake_is_named():
     text = told(0.04, 1 / 9, within=0.001, traps={"that is the share in both": 0.04})
     assert text == "Exercise 2: not yet. That is the share in both."

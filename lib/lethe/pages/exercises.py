@@ -49,7 +49,8 @@ def check(
     for mistake, value in (traps or {}).items():
         if _same(answer, value, within):
             raise WrongAnswer(f"Exercise {number}: not yet. {_sentence(mistake)}")
-    raise WrongAnswer(f"Exercise {number}: not yet. {_difference(answer, expected)}Hint: {hint}.")
+    told = _difference(answer, expected, within)
+    raise WrongAnswer(f"Exercise {number}: not yet. {told}Hint: {_closed(hint)}")
 
 
 def check_that(
@@ -64,14 +65,14 @@ def check_that(
         return
     if kind and not isinstance(answer, kind):
         told = f"It is of type {type(answer).__name__}, not {kind.__name__}. "
-        raise WrongAnswer(f"Exercise {number}: not yet. {told}Hint: {hint}.")
+        raise WrongAnswer(f"Exercise {number}: not yet. {told}Hint: {_closed(hint)}")
     try:
         fine = bool(np.all(holds(answer)))
     except Exception as error:
         told = f"It cannot be checked ({type(error).__name__}: {error}). "
-        raise WrongAnswer(f"Exercise {number}: not yet. {told}Hint: {hint}.") from None
+        raise WrongAnswer(f"Exercise {number}: not yet. {told}Hint: {_closed(hint)}") from None
     if not fine:
-        raise WrongAnswer(f"Exercise {number}: not yet. Hint: {hint}.")
+        raise WrongAnswer(f"Exercise {number}: not yet. Hint: {_closed(hint)}")
     print(f"Exercise {number}: correct.")
 
 
@@ -110,10 +111,10 @@ def _numbers(value: Value) -> np.ndarray | None:
         return None
 
 
-def _difference(answer: Value, expected: Value) -> str:
+def _difference(answer: Value, expected: Value, within: float) -> str:
     """In words what an answer differs in before its values do; empty if it does not."""
     if isinstance(expected, Mapping) and isinstance(answer, Mapping):
-        return _of_keys(answer, expected)
+        return _of_keys(answer, expected, within)
     wanted = _numbers(expected)
     if wanted is None:
         named = type(_plain(expected)).__name__
@@ -140,14 +141,17 @@ def _of_values(given: np.ndarray, wanted: np.ndarray) -> str:
     return f"{int(right.sum())} of {right.size} values are right. " if right.any() else ""
 
 
-def _of_keys(answer: Mapping, expected: Mapping) -> str:
+def _of_keys(answer: Mapping, expected: Mapping, within: float) -> str:
     lacking = [str(key) for key in expected if key not in answer]
     if lacking:
         return f"It lacks {', '.join(lacking)}. "
-    wrong = [str(key) for key in expected if not _same(answer[key], expected[key], 1e-6)]
+    wrong = [str(key) for key in expected if not _same(answer[key], expected[key], within)]
     return f"Look again at {', '.join(wrong)}. "
 
 
 def _sentence(words: str) -> str:
-    words = words.strip()
-    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "?")) else ".")
+    return words[:1].upper() + _closed(words[1:])
+
+
+def _closed(words: str) -> str:
+    return words if words.endswith((".", "?", "!")) else f"{words}."
