@@ -73,7 +73,7 @@ alpha: float = 0.6  # true share of the old mode, above 0 and below 1
 beta: float = 0.9  # the learner's share of the old mode at the start, above 0 and below 1
 replay: float = 0.3  # share of old data among the training data of SFT with replay
 until: float = 200.0  # time at which the flows are judged
-clock: str = "logit"  # clock of the flows in the first picture; one of: logit | fisher | euclidean
+clock: str = "logit"  # clock of the flows in the first picture; one of: logit | fisher
 seeds: int = 256  # runs behind each recovery time
 chen_seeds: int = 10  # runs of Chen et al.'s simulation
 first_seed: int = 100  # the first of them
@@ -148,7 +148,8 @@ def held(right, reason):
 #
 # **Clocks.** A rate means nothing without a parametrisation. Unless told otherwise the flows go down the gradient in
 # $(\varphi, m_o, m_n)$: the *logit clock*. The *Fisher clock* divides the step of $\varphi$ by $\beta(1-\beta)$, the
-# *Euclidean clock* by its square. Which one the paper uses is unknown to us.
+# *Euclidean clock* by its square; on that one the old weight reaches 0 at a finite time and the flow ends there, so the picture is not
+# offered with it. Which one the paper uses is unknown to us.
 #
 # **Kept** is measured in two ways. The weight $\beta$ is one. The *overlap* $\int \min(\alpha p_o, q) / \alpha$, the share of
 # the old mass that the model still covers, is the other: it looks at the function, not at the parameters.
