@@ -71,10 +71,12 @@ def rerun(
         results = _results_so_far(name, work / "results", out)
         for old in (out / f"{name}.html", out / f"{name}.json"):
             old.unlink(missing_ok=True)  # a page that fails leaves no results of an earlier run
-        with this_python(work), environment(LETHE_BOOK="1", LETHE_RESULTS=str(results)):
+        made_by = command or command_line(name, parameters)
+        told = {"LETHE_BOOK": "1", "LETHE_RESULTS": str(results), "LETHE_COMMAND": made_by}
+        with this_python(work), environment(**told):
             _execute(name, page, out / f"{name}.ipynb", values, progress)
         record = _read_record(results / f"{name}.json")
-    record |= {"given": values, "command": command or command_line(name, parameters)}
+    record |= {"given": values, "command": made_by}
     (out / f"{name}.json").write_text(json.dumps({"name": name} | record, indent=1), "utf-8")
     return write_html(out / f"{name}.ipynb", out / f"{name}.html", record["command"])
 
