@@ -22,7 +22,7 @@ def build(tmp_path):
         notebook = nbformat.v4.new_notebook(metadata={"papermill": run})
         nbformat.write(notebook, folder / f"{name}.ipynb")
         record = {"name": name, "verdicts": list(verdicts), "stores": [STORE]}
-        record |= {"commit": "abc123", "uncommitted_changes": False, "platform": "Linux-x"}
+        record |= {"commit": "abc1234567", "uncommitted_changes": False, "platform": "Linux-x"}
         record |= {"versions": {"python": "3.11.2"}, "peak_memory_mb": megabytes} | more
         (tmp_path / "results").mkdir(exist_ok=True)
         (tmp_path / "results" / f"{name}.json").write_text(json.dumps(record))
@@ -39,8 +39,7 @@ def test_a_page_has_its_row(build):
     claims = [{"claim": "a | b", "word": "upheld"}, {"claim": "c", "word": "cannot tell"}]
     text = build("small", 12.34, 512, claims, uncommitted_changes=True)
     link = "[small](../notebooks/small.ipynb)"
-    commit = "abc123 with uncommitted changes"
-    assert row(text, "[small") == (f"| {link} | 12.3 | 512 | {commit} | 2026-11-26 14:31:55 | 2 |")
+    assert row(text, "[small") == (f"| {link} | 12.3 | 512 | 2 | 26 Nov 2026, 14:31 | abc1234+ |")
     assert row(text, "small | a") == "| small | a \\| b | upheld |"
     assert row(text, "a.zarr.zip") == "| a.zarr.zip | vit | quick | 10 | cpu | `0123456789abcdef` |"
     assert "[changelog](changelog.md)" in text

@@ -6,6 +6,7 @@ Cost: about 10 ms a page.
 import json
 import platform
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ What changed from version to version is in the [changelog](changelog.md).
 """
 BARS = f"""A page should take less than {MAX_SECONDS} s and {MAX_MEGABYTES:,} MB; more is marked.
 Seconds are of the whole execution. Memory is the peak of the page's own process, without processes
-that it starts.
+that it starts. A commit with a plus had uncommitted changes.
 """
 
 
@@ -56,13 +57,18 @@ def _executions(notebooks: Path, found: dict[str, dict[str, Any]]) -> str:
                 f"[{path.stem}](../notebooks/{path.stem}.ipynb)",
                 _marked(run["duration"], MAX_SECONDS, ".1f"),
                 _marked(result.get("peak_memory_mb"), MAX_MEGABYTES, ",.0f"),
-                provenance.in_words(result) if result else "unknown",
-                run["end_time"][:19].replace("T", " "),
                 str(len(result.get("verdicts", []))),
+                f"{datetime.fromisoformat(run['end_time']):%-d %b %Y, %H:%M}",
+                _short_commit(result),
             ]
         )
-    head = ["page", "seconds", "peak MB", "commit", "executed, UTC", "verdicts"]
+    head = ["page", "seconds", "peak MB", "verdicts", "executed, UTC", "commit"]
     return "## Pages\n\n" + BARS + "\n" + _table(head, rows)
+
+
+def _short_commit(result: dict[str, Any]) -> str:
+    """Seven digits, and a plus where the working copy had changes."""
+    return result.get("commit", "unknown")[:7] + ("+" if result.get("uncommitted_changes") else "")
 
 
 def _marked(value: float | None, bar: float, fmt: str) -> str:
