@@ -75,7 +75,7 @@ def test_columns_carry_the_titles_of_the_axes_and_what_is_not_drawn_stays_out():
 def test_columns_of_one_title_are_told_apart():
     frame = pd.DataFrame({"low": [1, 2], "high": [3, 4]})
     chart = alt.Chart(frame).mark_bar().encode(alt.X("low", title="v"), alt.Y("high", title="v"))
-    assert list(only(chart)[0]) == ["v", "v (high)"]
+    assert list(only(chart)[0]) == ["v (low)", "v (high)"]
 
 
 def test_each_data_set_of_a_chart_has_a_table_and_lone_marks_have_none():

@@ -6,6 +6,7 @@ where a chart has several, and at most 60 rows. Cost: milliseconds.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -97,13 +98,13 @@ def _title(channel: Mapping[str, Any]) -> str:
 
 
 def _apart(titles: Mapping[str, str]) -> dict[str, str]:
-    """Titles in which no two columns are called the same: a repeated one adds its own name."""
-    seen: set[str] = set()
-    found = {}
-    for name, title in titles.items():
-        found[name] = title if title not in seen else f"{title} ({name.replace('_', ' ')})"
-        seen.add(found[name])
-    return found
+    """Titles in which no two columns are called the same: those with one title add their names."""
+    many = Counter(titles.values())
+    added = {name: name.replace("_", " ") for name in titles}
+    return {
+        name: title if many[title] == 1 or title == added[name] else f"{title} ({added[name]})"
+        for name, title in titles.items()
+    }
 
 
 def _is_picture(column: pd.Series) -> bool:

@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 
 from lethe.errors import LetheError
+from lethe.pages.chart_tables import in_words, thinned
 from lethe.pages.picks import arm_picker
 from lethe.pages.render import COLORS, GREY, INK, finished, limited
 
@@ -65,4 +66,9 @@ def horizons(
         opacity=alt.condition(picked, alt.value(1), alt.value(0.12)),
         tooltip=["arm:N", "horizon:Q", *told],
     )
-    return finished(alt.layer(shade, line.add_params(*params)), title, description, 340)
+    chart = alt.layer(shade, line.add_params(*params))
+    kept, note = thinned(table)
+    heads = {"arm": "arm", "horizon": "steps since the change", "mean": f"{y_title}, mean"}
+    heads |= {"low": "low", "high": "high"}
+    cells = {head: [in_words(v) for v in kept[name].tolist()] for name, head in heads.items()}
+    return finished(chart, title, description, 340, cells, note)

@@ -8,13 +8,13 @@ form show the start values. Cost: that of drawing; nothing is computed in the br
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from lethe.errors import LetheError, nearest
+from lethe.pages.chart_tables import Table, tables
 from lethe.pages.render import finished, limited
 
 HEIGHT = 300
@@ -47,12 +47,11 @@ def sliders(
     picked = " && ".join(f"datum.at{k} === {param.name}" for k, param in enumerate(params))
     chart = alt.layer(_lines(rows, x, y, color, x_title, y_title, picked), _readout(choose, grids))
     chart = chart.add_params(*params)
-    first = np.all([rows[f"at{k}"] == param.value for k, param in enumerate(params)], axis=0)
+    first = np.all([rows[f"at{k}"] == at for k, (_, at) in enumerate(grids.values())], axis=0)
     told = ", ".join(f"{choose[c]} {values[at]:g}" for c, (values, at) in grids.items())
     words = description.strip() and f"{description} With sliders; shown for {told}."
-    parts = {color: color, x: x_title, y: y_title}
-    numbers = {head: [_cell(v) for v in rows.loc[first, name]] for name, head in parts.items()}
-    chart = finished(chart, title, words, HEIGHT, numbers, f"At the start: {told}.")
+    numbers, note = _start_table(rows[first], x, y, color, x_title, y_title)
+    chart = finished(chart, title, words, HEIGHT, numbers, f"At the start: {told}. {note}")
     chart.usermeta["steps"] = {choose[c]: [f"{v:g}" for v in grids[c][0]] for c in grids}
     return chart
 
@@ -120,5 +119,11 @@ def _ends(column: pd.Series) -> list[float]:
     return [float(column.min()), float(column.max())]
 
 
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"
+def _start_table(
+    rows: pd.DataFrame, x: str, y: str, color: str, x_title: str, y_title: str
+) -> tuple[Table, str]:
+    """The lines of the setting shown first, as a table of words with a note on its rows."""
+    encoding = {"x": {"field": x, "title": x_title}, "y": {"field": y, "title": y_title}}
+    values = rows[[x, y, color]].to_dict("records")
+    spec = {"data": {"values": values}, "encoding": encoding | {"color": {"field": color}}}
+    return tables(spec)[0]
