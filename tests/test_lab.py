@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import jupytext
 import nbformat
 import pytest
+from small_checkout import HEADER
 
 from lethe.pages import lab, render, twins
 
@@ -35,10 +36,10 @@ def run_cell(monkeypatch, cell: str, message: str) -> str:
 
 def test_one_cell_brings_vega_once_a_run(monkeypatch, no_cell_yet):
     assert "VEGA" in run_cell(monkeypatch, "a", "1")
-    assert run_cell(monkeypatch, "a", "1") == lab.WAIT  # its second chart
-    assert run_cell(monkeypatch, "b", "2") == lab.WAIT
+    assert run_cell(monkeypatch, "a", "1") == lab.STYLE + lab.WAIT  # its second chart
+    assert run_cell(monkeypatch, "b", "2") == lab.STYLE + lab.WAIT
     assert "VEGA" in run_cell(monkeypatch, "a", "3")  # run again: its output was replaced
-    assert run_cell(monkeypatch, "b", "4") == lab.WAIT
+    assert run_cell(monkeypatch, "b", "4") == lab.STYLE + lab.WAIT
 
 
 def test_a_chart_in_the_lab_loads_nothing_from_the_web(monkeypatch, no_cell_yet):
@@ -47,7 +48,7 @@ def test_a_chart_in_the_lab_loads_nothing_from_the_web(monkeypatch, no_cell_yet)
     assert "https://cdn" in render.mimebundle(spec)["text/html"]  # elsewhere: Altair's own
     run_cell(monkeypatch, "other", "0")
     html = render.mimebundle(spec)["text/html"]
-    assert html.startswith(lab.WAIT)
+    assert html.startswith(lab.STYLE + lab.WAIT)
     assert "https://cdn" not in html
 
 
@@ -151,19 +152,20 @@ def test_a_notebook_runs_in_the_browser_and_its_charts_need_no_network(server):
     browser_path = shutil.which("chromium")
     if not browser_path:
         pytest.skip("no chromium")
-    nbformat.write(jupytext.reads(CHART, fmt="py:percent"), server.root / "chart.ipynb")
+    notebook = jupytext.reads(HEADER + CHART, fmt="py:percent")
+    nbformat.write(notebook, server.root / "chart.ipynb")
     asked = []
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{server.url}/lab/tree/chart.ipynb?token=secret", timeout=120_000)
-        page.get_by_text("Restart the kernel").or_(page.locator(".jp-Notebook")).first.wait_for(
-            timeout=120_000
-        )
+        page.get_by_text("| Idle").wait_for(timeout=120_000)  # the kernel is there
         page.get_by_role("menuitem", name="Run").first.click()
         page.get_by_text("Run All Cells", exact=True).click()
         page.locator(".jp-OutputArea svg.marks").nth(1).wait_for(timeout=180_000)
+        width = page.locator(".jp-OutputArea svg.marks").nth(1).bounding_box()["width"]
         page.screenshot(path=str(server.root.parent / "lab.png"))
         browser.close()
+    assert width > 300
     assert not [url for url in asked if not url.startswith((server.url, "data:", "blob:"))]

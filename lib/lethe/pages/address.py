@@ -110,17 +110,22 @@ def _buttons(address: Address) -> list[str]:
     return lines
 
 
+def _is_web(address: Address) -> bool:
+    """Whether others can reach it: a folder of this computer is no address to publish."""
+    return address.url.startswith("https:")
+
+
 def in_citation(text: str, address: Address) -> str:
     """CITATION.cff with `repository-code`, or without it."""
     text = re.sub(r"^repository-code: .*\n", "", text, flags=re.MULTILINE)
-    line = f'repository-code: "{address.url}"\n' if address.url else ""
+    line = f'repository-code: "{address.url}"\n' if _is_web(address) else ""
     return re.sub(r"^(license: .*\n)", lambda m: m[1] + line, text, flags=re.MULTILINE)
 
 
 def in_project(text: str, address: Address) -> str:
     """pyproject.toml with the table `project.urls`, or without it."""
     text = re.sub(r"^\[project\.urls\]\n(?:\w.*\n)*\n?", "", text, flags=re.MULTILINE)
-    table = f'[project.urls]\nRepository = "{address.url}"\n\n' if address.url else ""
+    table = f'[project.urls]\nRepository = "{address.url}"\n\n' if _is_web(address) else ""
     return text.replace("[project.scripts]\n", f"{table}[project.scripts]\n")
 
 

@@ -52,12 +52,13 @@ def stale(modules: Iterable[str]) -> list[str]:
 
 
 def pip(*arguments: str) -> None:
-    """Run pip for this Python; RuntimeError with its last line if it fails."""
+    """Run pip for this Python; RuntimeError with what it says of errors if it fails."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
-        raise RuntimeError(f"pip could not install Lethe: {lines[-1]}")
+        errors = [line.strip() for line in lines if "error" in line.lower()]
+        raise RuntimeError(f"pip could not install Lethe: {' / '.join(errors[:4]) or lines[-1]}")
 
 
 def main(trains: bool) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from IPython import get_ipython
 
+STYLE = """<style>.lethe-chart { width: 100%; } .lethe-title { font-weight: 600; }</style>
+"""
 WAIT = """<script>
 window.vegaEmbed = window.vegaEmbed || function wait(...chart) {
   return new Promise(function (drawn) {
@@ -35,6 +37,6 @@ def vega(bundle: Callable[[], str]) -> str:
     """What stands before a chart: Vega, in the first cell with one whenever that is run."""
     cell, run = running()
     if _brought and _brought.get(cell, run) == run:
-        return WAIT
+        return STYLE + WAIT
     _brought[cell] = run
-    return f"<script>{bundle()}</script>\n"
+    return f"{STYLE}<script>{bundle()}</script>\n"
