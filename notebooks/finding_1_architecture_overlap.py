@@ -630,13 +630,14 @@ exercises.check(
 answer_2 = 200 * 0.34 / 1.34
 
 # %% tags=["check"]
-shared = np.arange(0, 100, 0.1)  # of 100 images: which number gives the index?
-expected = shared[np.abs(shared / (200 - shared) - 0.34).argmin()]
+place = np.arange(200)  # two sets of 100 images, pushed over each other: m of them are in both
+pushed = [(100 - m <= place) & (place < 200 - m) for m in range(101)]
+index = np.array([agreement.jaccard(place < 100, other_set) for other_set in pushed])
 exercises.check(
     2,
     answer_2,
-    expected,
-    within=0.6,
+    np.abs(index - 0.34).argmin(),
+    within=0.8,
     hint="call the shared number m and count what both sets hold together",
     traps={
         "the index is a share of the *union*, and that holds more than 100 images": 34,
