@@ -49,7 +49,8 @@ class Visit:
         on("requestfailed", lambda r: note(f"cannot load {r.url}"))
 
     def theme(self, name: str) -> None:
-        """Switch to `light` or `dark` as the theme's own button does."""
+        """Switch to `light` or `dark` as the theme's own button and the reader's system do."""
+        self.page.emulate_media(color_scheme=name)
         self.page.evaluate("name => {document.documentElement.dataset.theme = name}", name)
         self.page.wait_for_timeout(50)
 
