@@ -16,7 +16,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "binder" / "requirements.txt"
-HEAD = "# Written by scripts/binder_requirements.py from requirements.lock: no torch, no book tools.\n"
+HEAD = (
+    "# Written by scripts/binder_requirements.py from requirements.lock: no torch, no book tools.\n"
+)
 SERVER = ("jupyterlab", "notebook")  # Binder starts either
 
 
