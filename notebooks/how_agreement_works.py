@@ -561,8 +561,7 @@ exercises.check(
     within=0.001,
     hint="of 100 images, count those in both sets, and those in at least one of them",
     traps={
-        "that is the share of the images in both sets: divide by the share that either names": 0.1
-        ** 2,
+        "that is the share of the images in both sets: divide by the share that either names": 0.01,
         "nearly: that divides by the sum of both sets, in which shared images count twice": 0.1 / 2,
         "that is the share of *one* set that the other names too": 0.1,
     },

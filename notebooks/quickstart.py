@@ -217,8 +217,7 @@ exercises.check(
     within=0.002,
     hint="of 100 images, count those that both lose, and those that at least one of them loses",
     traps={
-        "that is the share that both lose: divide by the share that at least one of them loses": 0.2
-        ** 2,
+        "that is the share that both lose: divide by the share that at least one of them loses": 0.04,
         "that divides by the sum of the two sets: images that both lose count once": 0.2 / 2,
         "that is the share of *one* run's lost images that the other loses too": 0.2,
     },
