@@ -22,16 +22,19 @@ WIDTH = 731  # pixels: what a line of A4 holds at that scale, so charts are draw
 STYLE = """
 .bd-main .bd-content { margin-left: 0 !important; }
 .bd-article-container, .bd-article { padding: 0 !important; }
-#jb-print-toc, .extra_footer { display: none !important; }
+#jb-print-toc, footer { display: none !important; }
+article, article :is(section, .cell, .cell_output, details, table):last-child {
+  margin-bottom: 0 !important; padding-bottom: 0 !important; }  /* else a blank sheet may follow */
 .bd-main .bd-content #jb-print-docs-body h1 {
   text-align: left; font-size: 2.2rem; margin: 0 0 1rem; }
 pre, code { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 table { font-size: 0.8rem !important; } td p, th p { margin: 0; }
 .lethe-chart, .lethe-verdict, .lethe-grid figure, tr, img, math { break-inside: avoid; }
 .lethe-chart, .output, .cell_output { overflow: visible !important; }
-.cell, .cell_output, table, .pst-scrollable-table-container {
-  overflow: visible !important; break-inside: auto !important; }
-h2, h3, .lethe-title { break-inside: avoid; break-after: avoid; }
+.cell, .cell_input, .cell_output, pre, div[class*="highlight"], table,
+.pst-scrollable-table-container { overflow: visible !important; break-inside: auto !important; }
+.cell_input, div[class*="highlight"] { display: block !important; }
+h2, h3, dt, .lethe-title { break-inside: avoid; break-after: avoid; }
 a.lethe-term { text-decoration: none; }
 details > summary { list-style: none; } details.hide > summary { display: none !important; }
 .vega-bindings, button, .headerlink { display: none !important; }
