@@ -19,7 +19,7 @@ OUT = ROOT / "binder" / "requirements.txt"
 HEAD = (
     "# Written by scripts/binder_requirements.py from requirements.lock: no torch, no book tools.\n"
 )
-SERVER = ("jupyterlab", "notebook")  # Binder starts either
+SERVER = "jupyterlab"  # what Binder starts
 
 
 def locked() -> dict[str, str]:
@@ -32,8 +32,7 @@ def locked() -> dict[str, str]:
 def wanted() -> list[Requirement]:
     """What pyproject.toml asks for, without its extras, and the server."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    server = [name for name in SERVER if name in locked()]
-    return [Requirement(line) for line in [*project["dependencies"], *server]]
+    return [Requirement(line) for line in [*project["dependencies"], SERVER]]
 
 
 def closure(start: list[Requirement]) -> set[str]:
