@@ -100,6 +100,16 @@ def test_charts_side_by_side_can_be_stacked():
     assert '"hconcat":' in html
 
 
+def test_long_axis_titles_stand_in_lines_and_short_ones_in_one():
+    long = "a title of an axis that a phone has no room for on one line"
+    frame = pd.DataFrame({"epoch": [0], "y": [0.1], "low": [0.0], "high": [0.2]})
+    spec = charts.lines(frame, "epoch", "y", band=("low", "high"), y_title=long, **WORDS).to_dict()
+    render.wrap_titles(spec)
+    titles = [layer["encoding"]["y"]["title"] for layer in spec["layer"]]
+    assert all(" ".join(lines) == long and len(lines) == 2 for lines in titles)
+    assert render.vl_convert.vegalite_to_svg(json.dumps(spec)).count("room for") == 1
+
+
 def test_the_bundle_defines_vega_embed_inside_a_function(tmp_path):
     path = render.write_bundle(tmp_path / "_static" / "vega-bundle.js")
     code = path.read_text("utf-8")

@@ -1,7 +1,7 @@
 // What the keyboard and a screen reader need beyond the HTML. Without this script pages read as well,
 // but a wide formula, table or chart can be moved sideways by touch or mouse only.
 (() => {
-  const WIDE = "pre, .lethe-chart, .lethe-math, .lethe-table, .lethe-provenance, .output_html, .cell_output > .output, .pst-scrollable-table-container";
+  const WIDE = "pre, .lethe-chart, .lethe-math, .lethe-long, .lethe-table, .lethe-provenance, .output_html, .cell_output > .output, .pst-scrollable-table-container";
 
   document.documentElement.dataset.mode ||= "auto"; // on a first visit the theme finds no mode and complains
 

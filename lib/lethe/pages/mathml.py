@@ -11,6 +11,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 FUNCTION = re.compile(r"(<mo>&ApplyFunction;</mo>)(\s*<m[ins])")  # before a letter, not a bracket
+LONG = 30  # letters of TeX; shorter formulas fit on a line of a phone
 logger = logging.getLogger(__name__)
 
 
@@ -30,8 +31,10 @@ def spaced(mathml: str) -> str:
 
 
 def visit_inline(translator: Any, node: nodes.Element) -> None:
-    """Write an inline formula."""
-    translator.body.append(to_mathml(node, block=False))
+    """Write an inline formula; a long one in a box that scrolls on a phone."""
+    formula = to_mathml(node, block=False)
+    long = len(node.astext()) > LONG
+    translator.body.append(f'<span class="lethe-long">{formula}</span>' if long else formula)
     raise nodes.SkipNode
 
 

@@ -34,6 +34,7 @@ COLORS = {"blue": "#1F74BF", "orange": "#D55E00", "green": "#17A37F", "purple": 
 GREY = "#7F8790"
 INK = "currentColor"
 MAX_ROWS = 5_000
+LETTERS = 46  # in a line of an axis title: what a phone has room for
 PNG_WIDTH = 620  # pixels, for charts that take the width of the page
 
 _OPTIONS = '{"renderer":"svg","actions":false}'
@@ -146,10 +147,21 @@ def book_html(spec: dict[str, Any], steps: Mapping[str, Sequence[str]] | None = 
     )
 
 
+def wrap_titles(part: Any) -> None:
+    """Put the axis titles of a specification in lines, in place, so that a phone shows them."""
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    for one in inner:
+        wrap_titles(one)
+    for channel in (part.get("x"), part.get("y")) if isinstance(part, dict) else ():
+        if isinstance(channel, dict) and isinstance(channel.get("title"), str):
+            channel["title"] = textwrap.wrap(channel["title"], LETTERS) or ""
+
+
 def mimebundle(spec: dict[str, Any], **_: Any) -> dict[str, str | bytes]:
     """Return the three forms of a chart: text/html, image/png and text/plain (its description)."""
     spec = copy.deepcopy(spec)
     more = spec.pop("usermeta", {})
+    wrap_titles(spec)
     if in_book():
         html = book_html(spec, more.get("steps"))
     elif vl_convert and lab.running()[0]:
