@@ -20,6 +20,7 @@ MARGIN = {"top": "18mm", "bottom": "22mm", "left": "18mm", "right": "18mm"}
 SCALE = 0.9
 WIDTH = 731  # pixels: what a line of A4 holds at that scale, so charts are drawn to fit
 STYLE = """
+*, *::before, *::after { transition: none !important; animation: none !important; }
 .bd-main .bd-content { margin-left: 0 !important; }
 .bd-article-container, .bd-article { padding: 0 !important; }
 #jb-print-toc, footer { display: none !important; }
@@ -31,7 +32,7 @@ pre, code { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 table { font-size: 0.8rem !important; } td p, th p { margin: 0; }
 .lethe-chart, .lethe-verdict, .lethe-grid figure, tr, img, math { break-inside: avoid; }
 .lethe-chart, .output, .cell_output { overflow: visible !important; }
-.cell, .cell_input, .cell_output, pre, div[class*="highlight"], table,
+.cell, .cell_input, .cell_output, pre, div[class*="highlight"], table, details,
 .pst-scrollable-table-container { overflow: visible !important; break-inside: auto !important; }
 .cell_input, div[class*="highlight"] { display: block !important; }
 h2, h3, dt, .lethe-title { break-inside: avoid; break-after: avoid; }
