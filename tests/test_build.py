@@ -36,9 +36,9 @@ def root(tmp_path):
     return tmp_path / "root"
 
 
-def test_pages_come_slowest_first_and_front_page_last():
+def test_pages_come_slowest_first_and_those_that_read_the_others_last():
     names = build.page_names()
-    assert names[-1] == "at_a_glance"
+    assert names[-2:] == ["at_a_glance", "claims"]
     assert names[0] == "quickstart"
     assert len(names) == len(set(names)) >= 9
 
@@ -46,6 +46,18 @@ def test_pages_come_slowest_first_and_front_page_last():
 def test_a_folder_without_notebooks_is_refused(tmp_path):
     with pytest.raises(LetheError, match="no notebooks"):
         build.page_names(tmp_path)
+
+
+def test_the_code_of_check_cells_is_folded_and_no_other():
+    check = nbformat.v4.new_code_cell("1", metadata={"tags": ["check"]})
+    other = nbformat.v4.new_code_cell("2", metadata={"tags": ["parameters"]})
+    notebook = nbformat.v4.new_notebook(cells=[check, other, nbformat.v4.new_code_cell("3")])
+    cells = build.with_folded_checks(notebook).cells
+    assert [cell.metadata.get("tags") for cell in cells] == [
+        ["check", "hide-input"],
+        ["parameters"],
+        None,
+    ]
 
 
 def test_an_unknown_page_is_refused_before_anything_runs(tmp_path):

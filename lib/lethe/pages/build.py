@@ -63,7 +63,7 @@ def execute(name: str, root: Path, out: Path, values: Values | None = None) -> O
     began = time.time()
     source = out / "work" / f"{name}.ipynb"
     source.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(jupytext.read(root / "notebooks" / f"{name}.py"), source)
+    nbformat.write(with_folded_checks(jupytext.read(root / "notebooks" / f"{name}.py")), source)
     target = out / "source" / "notebooks" / f"{name}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     options = {"progress_bar": False, "kernel_name": "python3", "cwd": str(root)}
@@ -73,6 +73,14 @@ def execute(name: str, root: Path, out: Path, values: Values | None = None) -> O
         target.replace(out / "work" / f"{name}.ipynb")
         return Outcome(name, time.time() - began, f"cell {error.exec_count}: {error.evalue}")
     return Outcome(name, time.time() - began)
+
+
+def with_folded_checks(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Fold the code of check cells, which names common mistakes; what they say stays in sight."""
+    for cell in notebook.cells:
+        if "check" in cell.metadata.get("tags", []):
+            cell.metadata["tags"].append("hide-input")
+    return notebook
 
 
 def execute_all(

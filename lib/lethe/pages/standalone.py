@@ -20,7 +20,7 @@ TEMPLATE = """{%- extends 'basic/index.html.j2' -%}
 {% block input_group -%}
 {%- set tags = cell.metadata.get("tags", []) -%}
 {%- if "remove-input" in tags -%}
-{%- elif "hide-input" in tags or "hide-cell" in tags -%}
+{%- elif "hide-input" in tags or "hide-cell" in tags or "check" in tags -%}
 <details class="code"><summary>Code</summary>{{ super() }}</details>
 {%- else -%}{{ super() }}{%- endif -%}
 {%- endblock input_group %}
