@@ -18,7 +18,7 @@ PLACES = """() => {
   const colors = (selector, name) =>
     [...new Set([...document.querySelectorAll(selector)].map(e => getComputedStyle(e)[name]))];
   return {
-    article: box(document.querySelector('article') || document.querySelector('main')),
+    article: [...document.querySelectorAll('article')].map(box),  // the page of the search has none
     charts: [...document.querySelectorAll('.lethe-chart')].map(box),
     wide: document.documentElement.scrollWidth - innerWidth,
     text: colors('article p, article li, article td', 'color'),
@@ -47,8 +47,8 @@ def wrong(seen: Visit, pixels: np.ndarray) -> list[str]:
     problems = [f"{places['wide']} pixels wider than the window"] if places["wide"] > 1 else []
     for number, box in enumerate(places["charts"], 1):
         problems += _blank(cut(pixels, box), cut(inked, box), f"chart {number}")
-    gap = longest_gap(cut(inked, places["article"]))
-    problems += [f"{gap} empty pixels in a column of text"] if gap > LONGEST_GAP else []
+    gaps = [longest_gap(cut(inked, article)) for article in places["article"]]
+    problems += [f"{gap} empty pixels below each other" for gap in gaps if gap > LONGEST_GAP]
     for color in {*places["text"], *places["ink"]}:
         if contrast(color, ground) < 4.5:
             problems.append(f"text of colour {color} on {tuple(ground.tolist())}")

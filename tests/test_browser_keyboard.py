@@ -118,3 +118,17 @@ def test_the_skip_link_leads_past_the_contents(browser):  # noqa: F811
         seen.page.keyboard.press("Enter")
         seen.page.keyboard.press("Tab")
         assert seen.page.evaluate("Boolean(document.activeElement.closest('main'))")
+
+
+def test_arrow_keys_in_a_wide_box_move_it_and_do_not_turn_the_page(browser):  # noqa: F811
+    path = HTML / f"{SOME[1]}.html"
+    if not path.is_file():
+        pytest.skip("no built book: run make book first")
+    with visit(browser, path, "phone") as seen:
+        box = seen.page.locator("main pre[tabindex='0']:visible").first
+        box.focus()
+        for _ in range(3):
+            seen.page.keyboard.press("ArrowRight")
+        seen.page.wait_for_timeout(300)
+        assert seen.page.url == path.as_uri()
+        assert box.evaluate("box => box.scrollLeft") > 0
