@@ -12,6 +12,7 @@ def app() -> SimpleNamespace:
     """As much of a Sphinx application as the extension touches."""
     fake = SimpleNamespace(messagelog=[])
     fake.events = EventManager(fake)
+    fake.events.add("html-page-context")
     fake.connect = lambda event, call: fake.events.connect(event, call, 500)
     fake.disconnect = fake.events.disconnect
     return fake
