@@ -3,7 +3,8 @@
     python -m lethe.pages.pdf [--out DIR]
 
 Chromium prints the pages one by one; here they are joined: links between pages lead to their place
-in the file, bookmarks follow the toc, pages are numbered. Cost: 80 s for 41 pages on two busy cores.
+in the file, bookmarks follow the toc, pages are numbered.
+Cost: 80 s for 41 pages on two busy cores.
 """
 
 import argparse
