@@ -35,15 +35,19 @@ def picture(seen: Visit) -> np.ndarray:
 
 def background(pixels: np.ndarray) -> np.ndarray:
     """The commonest colour of a thinned picture."""
-    colors, counts = np.unique(pixels[::7, ::7].reshape(-1, 3), axis=0, return_counts=True)
-    return colors[counts.argmax()].astype(int)
+    codes = pixels[::7, ::7].astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    colors, counts = np.unique(codes, return_counts=True)
+    commonest = int(colors[counts.argmax()])
+    return np.array([commonest >> 16, commonest >> 8 & 255, commonest & 255])
 
 
 def wrong(seen: Visit, pixels: np.ndarray) -> list[str]:
     """One line for each blank area, each overflow and each colour that cannot be read."""
     places = seen.page.evaluate(PLACES)
     ground = background(pixels)
-    inked = (np.abs(pixels.astype(int) - ground) > 24).any(axis=-1)
+    low, high = np.clip(ground - 24, 0, 255), np.clip(ground + 24, 0, 255)
+    sides = (pixels < low.astype(np.uint8)) | (pixels > high.astype(np.uint8))
+    inked = sides[..., 0] | sides[..., 1] | sides[..., 2]
     problems = [f"{places['wide']} pixels wider than the window"] if places["wide"] > 1 else []
     for number, box in enumerate(places["charts"], 1):
         problems += _blank(cut(pixels, box), cut(inked, box), f"chart {number}")
@@ -63,7 +67,7 @@ def cut(pixels: np.ndarray, box: list[float]) -> np.ndarray:
 def _blank(pixels: np.ndarray, inked: np.ndarray, name: str) -> list[str]:
     if not inked.size:
         return [f"{name} has no area"]
-    colors = len(np.unique(pixels[::2, ::2].reshape(-1, 3) // 48, axis=0))
+    colors = len(np.unique((pixels[::2, ::2] // 48) @ np.array([36, 6, 1], np.uint8)))
     if inked.mean() < LEAST_INK or colors < 3:
         return [f"{name} is blank: {inked.mean():.2%} ink, {colors} colours"]
     return []

@@ -21,7 +21,7 @@ pytestmark = [
 
 def axe(seen) -> list[str]:
     """Violations in dark, where only colours can differ, and in light."""
-    browser_axe.without_marks(seen)
+    browser_axe.thin(seen)
     problems = [f"dark: {problem}" for problem in browser_axe.violations(seen, colors_only=True)]
     seen.theme("light")
     return problems + [f"light: {problem}" for problem in browser_axe.violations(seen)]

@@ -44,7 +44,7 @@ def bound(seen, words: str):
 
 def test_a_page_of_rerun_has_no_serious_violation(opened):
     assert not browser_structure.wrong(opened)
-    browser_axe.without_marks(opened)
+    browser_axe.thin(opened)
     found = browser_axe.violations(opened)
     opened.page.emulate_media(color_scheme="dark")
     assert not found + browser_axe.violations(opened, colors_only=True)
