@@ -22,7 +22,9 @@ def test_every_claim_names_a_page_with_verdicts():
         assert claim.begins
 
 
-@pytest.mark.parametrize("claim", [*claims.OF_THE_PAPER, *claims.OF_NEIGHBOURS], ids=lambda claim: claim.page)
+@pytest.mark.parametrize(
+    "claim", [*claims.OF_THE_PAPER, *claims.OF_NEIGHBOURS], ids=lambda claim: claim.page
+)
 def test_every_claim_is_tested_by_the_last_build(claim):
     """Each beginning matches: a claim that a page has since put in other words would be lost."""
     try:

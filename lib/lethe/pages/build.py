@@ -2,8 +2,8 @@
 
     python -m lethe.pages.build [--strict] [--only NAME ...] [--out DIR]
 
-Notebooks run two at a time from the shipped traces, front page and claims last; results pass between
-pages as JSON files. Then the pages are rendered and inspected (links, size, offline).
+Notebooks run two at a time from the shipped traces, front page and claims last; results pass
+between pages as JSON files. Then the pages are rendered and inspected (links, size, offline).
 Cost: under three minutes on two cores.
 """
 
