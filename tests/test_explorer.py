@@ -39,3 +39,15 @@ def test_the_browser_computes_the_sum_of_squares_of_both_curves():
 def test_a_trace_without_a_rate_is_refused():
     with pytest.raises(LetheError, match="fitted rate"):
         explorer.curve_explorer(TRACES, {"drops": 0.1}, title="x", description="y")
+
+
+def test_the_table_has_a_row_for_each_trace():
+    traces = {"a": np.array([1.0, 0.0, np.nan]), "b": np.array([1.0, 1.0, 1.0])}
+    words = {"title": "A title", "description": "Seen."}
+    spec = curve_explorer(traces, {"a": 0.5, "b": 0.0}, **words).to_dict()
+    assert spec["usermeta"]["table"] == {
+        "trace": ["a", "b"],
+        "epochs": ["2", "3"],
+        "share right": ["50%", "100%"],
+        "fitted rate per epoch": ["0.5", "0"],
+    }

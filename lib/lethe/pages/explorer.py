@@ -47,7 +47,19 @@ def curve_explorer(
         ),
         _words(base),
     ]
-    return finished(alt.layer(*layers).add_params(picked, rate), title, description, height=260)
+    chart = alt.layer(*layers).add_params(picked, rate)
+    return finished(chart, title, description, 260, _numbers(traces, rates))
+
+
+def _numbers(traces: Mapping[str, np.ndarray], rates: Mapping[str, float]) -> dict[str, list[str]]:
+    """Each trace in words: how long it is, how often it is right, and its fitted rate."""
+    right = {name: np.asarray(trace, float) for name, trace in traces.items()}
+    return {
+        "trace": list(right),
+        "epochs": [str(np.isfinite(trace).sum()) for trace in right.values()],
+        "share right": [f"{np.nanmean(trace):.0%}" for trace in right.values()],
+        "fitted rate per epoch": [f"{rates[name]:.3g}" for name in right],
+    }
 
 
 def _table(traces: Mapping[str, np.ndarray], rates: Mapping[str, float]) -> pd.DataFrame:
