@@ -44,7 +44,7 @@ def test_a_trace_without_a_rate_is_refused():
 def test_the_table_has_a_row_for_each_trace():
     traces = {"a": np.array([1.0, 0.0, np.nan]), "b": np.array([1.0, 1.0, 1.0])}
     words = {"title": "A title", "description": "Seen."}
-    spec = curve_explorer(traces, {"a": 0.5, "b": 0.0}, **words).to_dict()
+    spec = explorer.curve_explorer(traces, {"a": 0.5, "b": 0.0}, **words).to_dict()
     assert spec["usermeta"]["table"] == {
         "trace": ["a", "b"],
         "epochs": ["2", "3"],
