@@ -64,7 +64,7 @@ book.record(page, "runs", sum(map(len, lives.values())), fmt=".0f")
 # ## Pick a glyph and see its lives
 #
 # Each thin row on the left is one glyph in one run, from the easiest on top to the hardest at the bottom. Point at a
-# row, or tap it. On the right (below, on a phone) you see the glyph, and what became of it in every run of both
+# row, tap it, or move the slider. On the right (below, on a phone) you see the glyph, and what became of it in every run of both
 # networks. `test_resnet` is a small convolutional network, `test_vit` a small transformer.
 
 # %% tags=["remove-input"]

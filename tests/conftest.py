@@ -1,5 +1,6 @@
 """What many tests share: a browser, and a small rendered book."""
 
+import page_runs
 import pytest
 import shared_chromium
 
@@ -10,9 +11,16 @@ def browser():
     return shared_chromium.chromium()
 
 
+def pytest_collection_finish(session):
+    """Begin the pages' own runs, which take the second core while the tests take the first."""
+    if not session.config.option.collectonly:
+        page_runs.begin(session.items)
+
+
 def pytest_sessionfinish():
-    """End the browser when all tests are done."""
+    """End the browser and the runs of pages when all tests are done."""
     shared_chromium.close()
+    page_runs.end()
 
 
 @pytest.fixture(scope="session")
