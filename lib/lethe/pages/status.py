@@ -58,7 +58,7 @@ def _executions(notebooks: Path, found: dict[str, dict[str, Any]]) -> str:
                 _marked(run["duration"], MAX_SECONDS, ".1f"),
                 _marked(result.get("peak_memory_mb"), MAX_MEGABYTES, ",.0f"),
                 str(len(result.get("verdicts", []))),
-                f"{datetime.fromisoformat(run['end_time']):%-d %b %Y, %H:%M}",
+                f"{datetime.fromisoformat(run['end_time']):%-d %b %H:%M}",
                 _short_commit(result),
             ]
         )
