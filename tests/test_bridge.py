@@ -138,7 +138,7 @@ def test_courses_are_linked_and_say_their_ends():
     chart = courses.courses(course_table(), "t", {"m": "mass", "w": "within"}, "arm", **words)
     spec = chart.to_dict()
     assert len(spec["hconcat"]) == 2
-    assert [p["name"] for p in spec["params"]] == ["arm"]
+    assert [p["name"] for p in spec["params"]] == ["clicked", "listed"]  # legend, list
     assert spec["usermeta"]["table"]["mass, last"] == ["0.500", "0.500"]
     with pytest.raises(LetheError, match="no column 'mas'"):
         courses.courses(course_table(), "t", {"mas": "mass"}, "arm", **words)
