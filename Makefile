@@ -2,6 +2,7 @@
 # make lab     JupyterLab on the notebooks                make capture the shipped traces again (hours on a CPU)
 # make student the notebooks without their solutions      make instructor with them, and all answers on one sheet
 # make pdf     the book as one file, _build/lethe.pdf      make zip     the pages for reading offline, zipped
+# make gates   every built page in Chromium: errors, accessibility, pictures, phone
 # Everything runs in .venv, which the first command makes from requirements.lock.
 
 # the first Python that runs and is 3.11 or 3.12
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: book book-strict pdf zip test slow lab student instructor capture sync lint clean setup
+.PHONY: book book-strict pdf zip test gates slow lab student instructor capture sync lint clean setup
 .DEFAULT_GOAL := book
 
 setup: $(READY)
@@ -38,7 +39,10 @@ zip: $(READY)
 
 test: $(READY)
 	@echo "== tests"
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow and not gates"
+
+gates: $(READY)
+	@$(BIN)/python -m pytest -m gates
 
 slow: $(READY)
 	@$(BIN)/python -m pytest -m slow

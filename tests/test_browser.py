@@ -1,6 +1,6 @@
 """Every built page in a real browser without a network: errors, accessibility, pictures, keyboard.
 
-Needs `make book` first and Chromium on the path; without them the tests say so and are skipped.
+Run by `make gates`. Needs `make book` first and Chromium on the path, else the tests are skipped.
 A page is opened twice, at the size of a desktop and of a phone, and all its problems are reported.
 """
 
@@ -14,6 +14,7 @@ from browser_open import CHROMIUM, browser, built_pages, page_name, visit  # noq
 PAGES = built_pages()
 
 pytestmark = [
+    pytest.mark.gates,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on the path"),
     pytest.mark.skipif(not PAGES, reason="no built book: run make book first"),
 ]
