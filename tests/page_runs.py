@@ -19,6 +19,7 @@ LAST = {"at_a_glance", "claims"}  # they read what the other pages have found
 LIVE = {"quickstart"}  # trains networks: its numbers depend on the machine
 TESTS = ("test_a_page_runs_with_other_parameters", "test_printed_results_are_those_committed")
 RUNNING = []  # the executions of this session, once they have begun
+CLEAN = dict(os.environ)  # before any test changes a variable for its own process
 
 OTHER = {
     "at_a_glance": {"glyphs": "40"},
@@ -124,7 +125,7 @@ class Executions:
 def command(words: list[str], variables: dict[str, str] | None = None) -> str:
     """Run a program; returns what it printed if it failed, else an empty string."""
     threads = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-    env = os.environ | threads | (variables or {})
+    env = CLEAN | threads | (variables or {})
     done = subprocess.run(words, env=env, cwd=FOLDER.parent, capture_output=True, text=True)
     return "" if done.returncode == 0 else f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 

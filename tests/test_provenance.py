@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,7 @@ def test_peak_memory_is_in_mb_of_this_process():
 
 
 def test_without_the_module_the_peak_is_unknown(monkeypatch):
+    monkeypatch.setattr(provenance, "MARKS", Path("nowhere"))
     monkeypatch.setitem(sys.modules, "resource", None)
     facts = provenance.facts(1.0)
     assert facts["peak_memory_mb"] is None
