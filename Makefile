@@ -1,5 +1,5 @@
 # make book    the rendered book, in _build/html          make test    the whole test suite
-# make lab     JupyterLab on the notebooks                make capture the shipped traces again (hours on a CPU)
+# make lab     JupyterLab on the notebooks (or DIR=...)   make capture the shipped traces again (hours on a CPU)
 # make student the notebooks without their solutions      make instructor with them, and all answers on one sheet
 # make pdf     the book as one file, _build/lethe.pdf      make zip     the pages for reading offline, zipped
 # make gates   every built page in Chromium: errors, accessibility, pictures, phone
@@ -18,7 +18,7 @@ setup: $(READY)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Lethe needs Python 3.11 or 3.12: install one, or make PYTHON=/path/to/python3.12"; exit 1; }
-	@echo "== set-up: .venv with the pinned packages (about 5 GB once, a few minutes)"
+	@echo "== set-up: .venv with the pinned packages (6 GB once, a few minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "no venv module: apt install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --quiet --requirement requirements.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
@@ -51,7 +51,7 @@ lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 lab: $(READY)
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/jupyter lab $(or $(DIR),notebooks)
 
 student: $(READY)
 	@$(BIN)/lethe course student

@@ -99,7 +99,7 @@ book.record(page, "lost", events[learned].mean(), fmt=".0%")
 book.record(page, "gone", 1 - at_end[learned].mean(), fmt=".0%")
 book.text(
     page,
-    "Taken over all {runs} runs, {lost} of the learned images are lost at least once, and {gone} are wrong at the end.",
+    "Taken over all {runs} runs and all images, {lost} of the learned ones are lost at least once, and {gone} are wrong at the end.",
 )
 
 # %% [markdown]
@@ -110,7 +110,7 @@ book.text(
 # ## What was found, and how sure we are
 #
 # Five questions, each answered on two data sets by a rule that was named before the numbers were seen. The words
-# **upheld**, **not upheld** and **cannot tell** mean [exactly this](../book/how_to_read.md). The paper's figures come from other
+# **upheld**, **not upheld** and **cannot tell** mean [exactly this](verdicts). The paper's figures come from other
 # networks and other images; they stand here for comparison and are not reproduced.
 
 # %% tags=["remove-cell"]
@@ -119,9 +119,9 @@ ASKED = [
         page="finding_1_architecture_overlap",
         question="Do two architectures lose the same images?",
         claim="the two architectures forget",
-        said=("Mostly not", "Mostly yes", "In part; whether mostly others cannot be told"),
+        said=("Mostly not", "Mostly yes", "In part; whether it is less than half cannot be told"),
         key="between",
-        what="overlap of their most forgotten tenths",
+        what="overlap (Jaccard index) of their most forgotten tenths",
         paper="0.34 (OCTDL) and 0.15 (CUB-200)",
     ),
     cards.Asked(
@@ -132,6 +132,10 @@ ASKED = [
         key="headline",
         what="by how much it fits the transformer better, in R\u00b2",
         paper="0.74 - 0.52 = 0.22",
+        also=(
+            ("excluded_a", "mean R\u00b2 of the convolutional network"),
+            ("excluded_b", "mean R\u00b2 of the transformer"),
+        ),
     ),
     cards.Asked(
         page="finding_3_seed_stability",
@@ -247,7 +251,8 @@ book.text(
     f"**How sure?** Each number rests on {' or '.join(map(str, seeds))} runs of each network, and its interval allows for "
     "other seeds and other images. Of the {claims} verdicts on the five finding pages, {upheld} are *upheld*, "
     "{not_upheld} are *not upheld* and {cannot_tell} *cannot tell*. "
-    f"With [networks of the paper's size](larger_networks.ipynb) on the same letters, {same} verdicts stay the same. "
+    f"With [networks of the paper's size](larger_networks.ipynb) on the same letters, {same} verdicts that were "
+    "asked of both stay the same. "
     "What we cannot say: how the paper's own networks behave on the paper's own images. "
     "[Claim by claim: the paper, ours, the verdict](claims.ipynb).",
 )

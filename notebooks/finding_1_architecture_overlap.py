@@ -642,6 +642,7 @@ exercises.check(
     traps={
         "the index is a share of the *union*, and that holds more than 100 images": 34,
         "the union is smaller than 200: what is shared is in it once, not twice": 68,
+        "very close: a half would give an index of one third; work out the number itself": 50,
     },
 )
 

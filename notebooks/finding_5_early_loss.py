@@ -733,7 +733,7 @@ exercises.check_that(
 
 # %% [markdown]
 # **Exercise 5** (level 3, investigate). Make two unrelated scores of 4,000 images (one run, shape `(1, 4000)`), and an
-# outcome that is their sum plus noise of the same size. Correlate the two with `prediction.run_correlations`, without and
+# outcome that is their sum plus noise with the spread of each of them. Correlate the two with `prediction.run_correlations`, without and
 # with `given=outcome`. Why is the second one negative? Answer with the pair.
 #
 # ```{admonition} Solution

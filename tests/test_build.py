@@ -1,8 +1,10 @@
 """lethe.pages.build, inspect_html, mathml, status: from a notebook to a page."""
 
 import json
+import time
 
 import nbformat
+import psutil
 import pytest
 
 from lethe.errors import LetheError
@@ -165,3 +167,34 @@ def test_a_named_function_keeps_its_distance():
 @pytest.mark.skipif(not build.LAST_HTML.is_dir(), reason="the book is not built: run make book")
 def test_the_built_book_has_no_problem():
     assert inspect_html.problems(build.LAST_HTML) == []
+
+
+def test_a_build_that_stops_leaves_the_last_one_whole(tmp_path):
+    for folder in ("source", "results"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "page").write_text("last")
+    with pytest.raises(KeyboardInterrupt), build.replacing(tmp_path):  # noqa: PT012
+        (tmp_path / "source").mkdir()
+        (tmp_path / "source" / "half").write_text("new")
+        raise KeyboardInterrupt
+    assert {path.name for path in tmp_path.rglob("*")} == {"source", "results", "page"}
+    with build.replacing(tmp_path):
+        (tmp_path / "source").mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_pages_that_lack_are_named_before_anything_runs(root, tmp_path):
+    (root / "notebooks" / "other.py").write_text(CELLS)
+    with pytest.raises(LetheError, match="not executed yet: other"):
+        build.build(tmp_path / "out", ["small"], root=root)
+    assert not (tmp_path / "out" / "source").exists()
+
+
+def test_ctrl_c_ends_a_pool_and_all_it_has_started():
+    command = "import subprocess, time; subprocess.Popen(['sleep', '600']); time.sleep(600)"
+    with pytest.raises(KeyboardInterrupt), build.stoppable_pool() as pool:  # noqa: PT012
+        pool.submit(exec, command)
+        while not any(p.name() == "sleep" for p in psutil.Process().children(recursive=True)):
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+    assert not [p for p in psutil.Process().children(recursive=True) if p.name() == "sleep"]

@@ -49,7 +49,8 @@ def test_a_card_holds_question_numbers_companions_and_verdicts():
         "letters and digits: <strong>0.50 [0.40, 0.60]</strong>; above chance, below the ceiling",
         "chance 0.00, ceiling 0.70 to 0.80, 10 seeds",
         "The paper reports: about 0.01.",
-        'lethe-not-upheld">not upheld</span> on cifar7, seeds agree.',
+        "<p>Claim: seeds agree: letters and digits ",
+        'photographs <span class="lethe-mark lethe-not-upheld">not upheld</span></p>',
     ):
         assert part in html
     assert "other" not in html

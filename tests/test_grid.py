@@ -149,7 +149,7 @@ def test_the_grid_is_the_product():
     [
         ({"a": "1,2,3,4,5,6", "b": "1,2,3,4,5,6"}, "6 x 6 = 36 pages; at most 30 at once"),
         ({"a": "1,2,01"}, "a has the value '01' twice"),
-        ({"a": "1,"}, "a is a int, not ''"),
+        ({"a": "1,"}, "a is of type int, not ''"),
         ({"c": "1"}, "page has no parameter 'c'"),
     ],
 )

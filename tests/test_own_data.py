@@ -94,7 +94,7 @@ def test_each_parameter_goes_to_the_pages_that_have_it():
         ({"models": "test_resnet,test_vt"}, "models: 'test_vt' .* did you mean 'test_vit'"),
         ({"preset": "book"}, "preset 'book' has no traces"),
         ({"drws": "5"}, "no finding has a parameter 'drws'; did you mean 'draws'"),
-        ({"window": "0x"}, "window is a int, not '0x'"),
+        ({"window": "0x"}, "window is of type int, not '0x'"),
         ({"draws": "0"}, "draws must be more than 0"),
     ],
 )

@@ -19,7 +19,7 @@ SOURCES = [
 ]
 WORD = re.compile(r"[A-Za-zÀ-ÿ]+(?:['’][a-z]+)?")
 LEFT_OUT = [
-    r"(?ms)^(`{3,}|:{3,})(?!\{(?:admonition|note|tip|warning|glossary)).*?^\1\s*$",  # code
+    r"(?ms)^ *(`{3,}|:{3,})(?!\{(?:admonition|note|tip|warning|glossary)).*?^ *\1\s*$",  # code
     r"(?s)\$\$.*?\$\$|\$[^$\n]*\$",  # formulas
     r"(?s)<!--.*?-->|<[^>\n]*>",
     r"`[^`\n]*`",

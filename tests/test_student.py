@@ -135,7 +135,7 @@ def test_jupyterlab_shows_no_raw_roles_and_no_dead_links(page):
 
 def test_set_up_cells_are_folded_in_jupyterlab(page):
     folded = [c for c in for_students(page).cells if c.metadata.get("jupyter")]
-    assert [cell.source.split()[0] for cell in folded] == ["from"]
+    assert [cell.source[:8] for cell in folded] == ["from let", "exercise", "exercise"]
 
 
 def test_both_sets_are_valid_equal_when_repeated_and_replace_old_ones(root):
@@ -163,31 +163,59 @@ def test_unknown_pages_and_sets_are_refused(root):
         kit.build("students", root=root)
 
 
+def hand_in(folder, root, name, **changes):
+    """A student's notebook with some of its text changed."""
+    kit.build("student", folder / name, root=root)
+    path = folder / name / "tiny.ipynb"
+    source = path.read_text("utf-8")
+    for old, new in changes.values():
+        assert old in source
+        source = source.replace(old, new)
+    path.write_text(source, "utf-8")
+
+
+ONE = "answer_1 = ...  # your answer"
+
+
 def test_marks_say_what_the_check_cells_said(root, tmp_path):
     handed = tmp_path / "handed in"
-    for name, answer in {"ann": "3.0", "bob": "'three'", "cy": "...", "dee": "1 / 0"}.items():
-        kit.build("student", handed / name, root=root)
-        path = handed / name / "tiny.ipynb"
-        source = path.read_text("utf-8").replace(
-            "answer_1 = ...  # your answer", f"answer_1 = {answer}"
-        )
-        path.write_text(source, "utf-8")
-    table = marks.mark(handed).set_index(["notebook", "exercise"])
-    assert table.loc[("ann/tiny.ipynb", 1), "result"] == "correct"
-    assert table.loc[("bob/tiny.ipynb", 1), "result"] == "not yet"
-    assert "type str" in table.loc[("bob/tiny.ipynb", 1), "told"]
-    assert table.loc[("cy/tiny.ipynb", 1), "result"] == "not answered yet"
-    assert table.loc[("dee/tiny.ipynb", 1), "result"] == "not reached"
-    assert (table.loc[(slice(None), 2), "result"] == "not answered yet").all()
-    assert table["level"].tolist() == [1, 2] * 4
+    hand_in(handed, root, "ann", a=(ONE, "answer_1 = 3.0"))
+    hand_in(handed, root, "bob", a=(ONE, "answer_1 = 'three'"))
+    hand_in(handed, root, "cy", a=("> *Your answer:*", "> *Your answer:* since it is so"))
+    hand_in(handed, root, "dee", a=(ONE, "answer_1 = missing_import(3)"))
+    forged = ONE + "\\nexercises.check = lambda *a, **k: print('Exercise 1: correct.')"
+    hand_in(handed, root, "eve", a=(ONE, forged.replace("= ...", "= 5")))
+    hand_in(handed, root, "flo", a=("exercises.check(2, answer_2", "print(2, answer_2"))
+    table = marks.mark(handed, root).set_index(["notebook", "exercise"])
+    result, told = table["result"], table["told"]
+    assert result["ann/tiny.ipynb", 1] == "correct"
+    assert result["bob/tiny.ipynb", 1] == "not yet"
+    assert "type str" in told["bob/tiny.ipynb", 1]
+    assert result["cy/tiny.ipynb", 1] == "not answered yet"
+    assert (result["cy/tiny.ipynb", 3], told["cy/tiny.ipynb", 3]) == ("in words", "since it is so")
+    assert result["dee/tiny.ipynb", 1] == "not reached"
+    assert told["dee/tiny.ipynb", 1] == "NameError: name 'missing_import' is not defined"
+    assert result["eve/tiny.ipynb", 1] == "not yet"
+    assert result["flo/tiny.ipynb", 2] == "not handed in"
+    assert table["level"].tolist() == [1, 2, 3] * 6
 
 
-def test_marks_of_nothing_and_of_no_notebook_are_refused(tmp_path):
+def test_a_check_cell_that_was_changed_is_put_back(page):
+    notebook = for_students(page)
+    check = next(cell for cell in notebook.cells if has_tag(cell, "check"))
+    check.source = "exercises.check(1, 3, 3, hint='')"
+    marks.put_back(notebook, for_students(page))
+    assert "answer_1, size" in check.source
+
+
+def test_what_cannot_be_marked_does_not_stop_the_others(root, tmp_path):
     with pytest.raises(LetheError, match="no notebooks"):
-        marks.mark(tmp_path)
-    (tmp_path / "x.ipynb").write_text("hello")
-    with pytest.raises(LetheError, match=r"x\.ipynb is not a notebook"):
-        marks.mark(tmp_path)
+        marks.mark(tmp_path / "empty", root)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "tiny.ipynb").write_text("hello")
+    (tmp_path / "x" / "other.ipynb").write_text("hello")
+    table = marks.mark(tmp_path / "x", root)
+    assert table["result"].tolist() == ["no such page", "not a notebook"]
 
 
 REAL = student.pages()
@@ -219,7 +247,7 @@ def test_every_exercise_of_a_page_has_an_answer(name):
 def test_a_students_notebook_runs_with_nothing_answered(name, tmp_path):
     out = kit.build("student", tmp_path, [name])
     table = marks.mark(out)
-    assert set(table["result"]) == {"not answered yet"}, table.to_string()
+    assert set(table["result"]) <= {"not answered yet", "in words"}, table.to_string()
 
 
 def test_a_short_students_notebook_runs_with_nothing_answered(tmp_path):

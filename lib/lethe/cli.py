@@ -315,9 +315,15 @@ class UsageError(LetheError):
 
 
 def main() -> None:
-    """Entry point: a LetheError is one line on standard error and exit code 1, or 2 for usage."""
+    """Entry point: a LetheError is one line on standard error and exit code 1, 2 for usage.
+
+    Ctrl-C gives one line and 130.
+    """
     try:
         app()
     except LetheError as error:
         print(f"lethe: {error}", file=sys.stderr)
         raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
+    except KeyboardInterrupt:
+        print("lethe: stopped; what was finished is kept", file=sys.stderr)
+        raise SystemExit(130) from None

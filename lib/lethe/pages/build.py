@@ -11,12 +11,13 @@ import argparse
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
+import psutil
 from papermill.exceptions import PapermillExecutionError
 
 from lethe.errors import LetheError, nearest
@@ -101,7 +103,7 @@ def _stage(
     names: list[str], done: tuple[int, int], root: Path, out: Path, values: Values | None
 ) -> list[Outcome]:
     outcomes = []
-    with ProcessPoolExecutor(WORKERS) as pool:
+    with stoppable_pool() as pool:
         futures = [pool.submit(execute, name, root, out, values) for name in names]
         for number, future in enumerate(as_completed(futures), start=done[0] + 1):
             outcome = future.result()
@@ -109,6 +111,21 @@ def _stage(
             told = f"{outcome.name:34s} {outcome.seconds:5.1f} s  {outcome.error or 'done'}"
             print(f"  [{number}/{done[1]}] {told}", flush=True)
     return outcomes
+
+
+@contextmanager
+def stoppable_pool() -> Iterator[ProcessPoolExecutor]:
+    """Worker processes that Ctrl-C ends at once, with the kernels that they have started."""
+    ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with ProcessPoolExecutor(WORKERS, **ignore) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            for worker in map(psutil.Process, list(pool._processes or ())):
+                for process in [*worker.children(recursive=True), worker]:
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
+            raise
 
 
 def copy_sources(root: Path, out: Path) -> None:
@@ -155,22 +172,43 @@ def build(
     for name in only:
         if name not in names:
             raise LetheError(f"unknown page {name!r}: {nearest(name, names)}")
-    for old in ("work",) if only else ("work", "source", "results"):
-        shutil.rmtree(out / old, ignore_errors=True)
+    if only:
+        _stop_on_gaps([name for name in names if name not in only], out)
+    shutil.rmtree(out / "work", ignore_errors=True)
     os.environ |= THREADS | {"LETHE_BOOK": "1", "LETHE_RESULTS": str(out / "results")}
     os.environ["LETHE_COMMIT"] = provenance.handed_on()
     chosen = [name for name in names if name in only or not only]
     print(f"== executing {len(chosen)} notebooks, {WORKERS} at a time", flush=True)
-    with this_python(out / "work"):
+    with this_python(out / "work"), nullcontext() if only else replacing(out):
         outcomes = execute_all(chosen, root, out, values)
-    _stop_on_failure(outcomes, out)
-    _stop_on_gaps(names, out)
-    copy_sources(root, out)
+        _stop_on_failure(outcomes, out)
+        copy_sources(root, out)
     print("== rendering with Jupyter Book", flush=True)
     html = render(out, strict)
     _report([*noise(out / "source" / "notebooks"), *problems(html)], strict)
     print(f"== {html / 'index.html'} after {time.time() - began:.0f} s", flush=True)
     return html
+
+
+@contextmanager
+def replacing(out: Path, folders: Sequence[str] = ("source", "results")) -> Iterator[None]:
+    """Set the last build's folders aside, and put them back if this one does not come through."""
+    aside = out / "last"
+    for name in folders:
+        if (out / name).is_dir() and not (aside / name).is_dir():
+            aside.mkdir(exist_ok=True)
+            (out / name).replace(aside / name)
+        shutil.rmtree(out / name, ignore_errors=True)
+    try:
+        yield
+    except BaseException:
+        for name in folders:
+            if (aside / name).is_dir():
+                shutil.rmtree(out / name, ignore_errors=True)
+                (aside / name).replace(out / name)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _stop_on_failure(outcomes: list[Outcome], out: Path) -> None:
@@ -230,6 +268,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LetheError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; the last book is kept", file=sys.stderr)
+        return 130
     return 0
 
 

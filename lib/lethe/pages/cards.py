@@ -29,6 +29,7 @@ class Asked:
     key: str = ""
     what: str = ""
     paper: str = ""
+    also: tuple[tuple[str, str], ...] = ()  # further numbers: key, what it is
 
     def answer(self, word: str) -> str:
         """The answer that a verdict gives."""
@@ -51,18 +52,31 @@ def answer(record: Record, asked: Asked) -> str:
 def card(number: int, record: Record, asked: Asked) -> str:
     """One finding as HTML."""
     lines = "".join(_number(on, r) for on, r in headline(record, asked.key).items())
-    judged = "".join(
-        f"<li>{mark(v['word'])} {escape(v['claim'])}</li>"
-        for v in deciding(record, asked.claim).values()
-    )
+    lines += "".join(_further(record, key, what) for key, what in asked.also)
     return (
         f'<div class="lethe-card"><p class="lethe-card-title">{number}. '
         f'<a href="{asked.page}.html">{escape(asked.question)}</a></p>'
         f'<p class="lethe-card-answer">{escape(answer(record, asked))}</p>'
         f"<p>{escape(_sentence(asked.what))}:</p><ul>{lines}</ul>"
         f'<p class="lethe-card-paper">The paper reports: {escape(asked.paper)}.</p>'
-        f"<ul>{judged}</ul></div>"
+        f"{_judged(record, asked)}</div>"
     )
+
+
+def _judged(record: Record, asked: Asked) -> str:
+    """The claim that decides, once, and the verdict on each data set."""
+    found = deciding(record, asked.claim)
+    if not found:
+        return ""
+    claim = next(words for words in by_claim(record) if words.startswith(asked.claim))
+    marks = ", ".join(f"{escape(spoken(on))} {mark(v['word'])}" for on, v in found.items())
+    return f"<p>Claim: {escape(claim.rstrip('.'))}: {marks}</p>"
+
+
+def _further(record: Record, key: str, what: str) -> str:
+    numbers = headline(record, key)
+    told = ", ".join(f"{escape(spoken(on))} {r}" for on, r in numbers.items())
+    return f"<li>{escape(what)}: {told}</li>" if numbers else ""
 
 
 def _number(dataset: str, result: Result) -> str:

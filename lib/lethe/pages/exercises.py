@@ -20,6 +20,12 @@ LEVELS = {1: "read off", 2: "compute", 3: "investigate"}
 """What an exercise asks for; every page has all three."""
 
 
+SIGN = "The sign is the other way round. "
+HUNDRED = "It is out by a factor of 100: share or per cent? "
+ROUNDED = "It is close: give the number itself, not rounded. "
+SLIPS = (SIGN, HUNDRED, ROUNDED)  # the way was right, so no hint on the way
+
+
 class WrongAnswer(LetheError, AssertionError):
     """An answer that is not right; Jupyter shows its text alone."""
 
@@ -50,7 +56,8 @@ def check(
         if _same(answer, value, within):
             raise WrongAnswer(f"Exercise {number}: not yet. {_sentence(mistake)}")
     told = _difference(answer, expected, within)
-    raise WrongAnswer(f"Exercise {number}: not yet. {told}Hint: {_closed(hint)}")
+    more = "" if told in SLIPS else f"Hint: {_closed(hint)}"
+    raise WrongAnswer(f"Exercise {number}: not yet. {told}{more}".strip())
 
 
 def check_that(
@@ -125,18 +132,22 @@ def _difference(answer: Value, expected: Value, within: float) -> str:
     if given is None:
         return f"It is of type {type(answer).__name__}, and {what} is asked for. "
     if given.shape != wanted.shape:
-        return f"Its shape is {given.shape}, and {what} is asked for. "
+        got = f"Its shape is {given.shape}" if given.ndim else "It is one number"
+        return f"{got}, and {what} is asked for. "
     if np.isnan(given).any() and not np.isnan(wanted).any():
-        return f"{int(np.isnan(given).sum())} of its values are missing (NaN). "
+        missing = f"{int(np.isnan(given).sum())} of its values are" if given.ndim else "It is"
+        return f"{missing} missing (NaN). "
     return _of_values(given, wanted)
 
 
 def _of_values(given: np.ndarray, wanted: np.ndarray) -> str:
     """The likeliest slips in numbers: a sign, per cent, some entries only."""
     if np.allclose(given, -wanted, rtol=0.02):
-        return "The sign is the other way round. "
+        return SIGN
     if np.allclose(given, 100 * wanted, rtol=0.02) or np.allclose(100 * given, wanted, rtol=0.02):
-        return "It is out by a factor of 100: share or per cent? "
+        return HUNDRED
+    if np.allclose(given, wanted, rtol=0.005, atol=0):
+        return ROUNDED
     right = np.isclose(given, wanted, rtol=1e-6)
     return f"{int(right.sum())} of {right.size} values are right. " if right.any() else ""
 

@@ -17,10 +17,12 @@ from lethe.pages.student import ROOT, exercises, for_instructors, for_students, 
 
 SETS = ("student", "instructor")
 WELCOME = {
-    "student": """Open them with JupyterLab from a checkout of Lethe (`make lab` sets it up) and run
-each from top to bottom. Put your answers in place of the dots. The cell below each answer says
-whether it is right and, if not, what is wrong with it. Level 1 is read off the page, level 2 takes
-a few lines of code, level 3 is open. No network and no graphics card is needed.""",
+    "student": """Open this folder with JupyterLab (`jupyter lab` in the environment of Lethe, or
+`make lab DIR=...` in a checkout) and run each notebook from top to bottom. Put your answers in
+place of the dots. The cell below each answer, whose code is folded, says whether it is right and,
+if not, what is wrong with it. A wrong answer stops *Run all*; correct it, or go on below. Level 1
+is read off the page, level 2 takes a few lines of code, level 3 is open. No network and no graphics
+card is needed. Definitions and terms are in the book.""",
     "instructor": """The same notebooks with their solutions, and `answers.md`, all exercises on one
 sheet. The book's page "Teach with this" has plans, goals and common misconceptions.
 `lethe course mark FOLDER` runs notebooks that were handed in and tells which answers are right.""",

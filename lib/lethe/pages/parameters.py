@@ -155,7 +155,9 @@ def _words(text: str) -> list[str]:
 
 
 def _scalar(parameter: Parameter, kind: str, text: str) -> Any:
-    wrong = LetheError(f"{parameter.name} is a {kind}, not {text!r}; e.g. {parameter.default!r}")
+    wrong = LetheError(
+        f"{parameter.name} is of type {kind}, not {text!r}; e.g. {parameter.default!r}"
+    )
     if kind == "bool":
         if text.lower() not in TRUE + FALSE:
             raise wrong

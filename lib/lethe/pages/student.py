@@ -5,7 +5,7 @@ Cost: about 50 ms a page; nothing is executed.
 
 import ast
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ HEADING = re.compile(r"^#+ ", re.MULTILINE)
 ROLE = re.compile(r"\{(cite:[pt]|ref|doc|term)\}`([^`]*)`")
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
 BOX = re.compile(r"^(`{3,}|:{3,})\{(\w+)\} ?(.*)\n((?:.*\n)*?)\1$", re.MULTILINE)
-FOLDED = {"remove-cell", "remove-input", "hide-input"}
+FOLDED = {"remove-cell", "remove-input", "hide-input", "check"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def pages(chosen: Sequence[str] = (), root: Path = ROOT) -> dict[str, NotebookNo
 
     Raises LetheError for an unknown page and for one without exercises.
     """
-    found = {path.stem: path for path in sorted((root / "notebooks").glob("*.py"))}
+    found = {
+        path.stem: path for path in sorted((root / "notebooks").glob("*.py"), key=_place(root))
+    }
     texts = {name: path.read_text("utf-8") for name, path in found.items()}
     known = [name for name, text in texts.items() if "# **Exercise 1** (level" in text]
     for name in chosen:
@@ -53,6 +55,14 @@ def pages(chosen: Sequence[str] = (), root: Path = ROOT) -> dict[str, NotebookNo
             why = "has no exercises" if name in found else "is no page"
             raise LetheError(f"{name!r} {why}; {nearest(name, known)}")
     return {name: jupytext.read(found[name]) for name in known if name in chosen or not chosen}
+
+
+def _place(root: Path) -> Callable[[Path], tuple[int, str]]:
+    """A key that sorts notebooks as the contents of the book do."""
+    contents = root / "book" / "_toc.yml"
+    text = contents.read_text("utf-8") if contents.is_file() else ""
+    order = re.findall(r"notebooks/(\w+)", text)
+    return lambda path: (order.index(path.stem) if path.stem in order else len(order), path.stem)
 
 
 def exercises(notebook: NotebookNode) -> list[Exercise]:
