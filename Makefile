@@ -42,7 +42,8 @@ test: $(READY)
 	@$(BIN)/python -m pytest -m "not slow and not gates"
 
 gates: $(READY)
-	@$(BIN)/python -m pytest -m gates
+	@$(BIN)/python -m pytest -m gates -k desktop & desktop=$$!; \
+	$(BIN)/python -m pytest -m gates -k phone; phone=$$?; wait $$desktop && exit $$phone
 
 slow: $(READY)
 	@$(BIN)/python -m pytest -m slow
