@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import shared_chromium
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import TimeoutError as NotInTime
 from shared_chromium import CHROMIUM  # noqa: F401
 
 HTML = Path(os.environ.get("LETHE_HTML", Path(__file__).parents[1] / "_build" / "html"))
@@ -72,7 +73,7 @@ def visit(browser: Browser, path: Path, size: str = "desktop", theme: str = "lig
         seen.page.add_style_tag(content=STILL)
         try:
             seen.page.wait_for_function(DRAWN, timeout=20_000)
-        except Exception:
+        except NotInTime:
             seen.problems.append("a chart is not drawn after 20 s")
         seen.page.evaluate(SETTLED)
         yield seen

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import jupytext
 from IPython.display import HTML
 
+from lethe.pages.about import about
 from lethe.pages.verdicts import Record, by_claim, headline, mark
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -123,12 +123,8 @@ OF_NEIGHBOURS = (
 
 def titles(root: Path = ROOT) -> dict[str, str]:
     """The title of every notebook page by its name."""
-    found = {}
-    for path in sorted((root / "notebooks").glob("*.py")):
-        texts = [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown"]
-        heads = [line for text in texts for line in text.splitlines() if line.startswith("# ")]
-        found[path.stem] = heads[0].removeprefix("# ") if heads else path.stem
-    return found
+    sources = sorted((root / "notebooks").glob("*.py"))
+    return {path.stem: about(path, root / "_build" / "results").title for path in sources}
 
 
 def pages(root: Path = ROOT) -> list[str]:
