@@ -7,10 +7,7 @@ from pathlib import Path
 
 import jupytext
 
-TIMES = (  # the two ways in which pages state their times
-    re.compile(r"\*\*Time\*\*:\s+(.+?) to read, (.+?) to rerun"),
-    re.compile(r"\*Reading: ([^.]+)\. Running: ([^.,]+)"),
-)
+TIMES = re.compile(r"\*\*Time\*\*:\s+(.+?) to read, (.+?) to rerun")
 MARKS = (
     (r"\{cite:\w+\}`[^`]*`", ""),  # references
     (r"\[([^\]]*)\]\([^)]*\)", r"\1"),  # links
@@ -39,7 +36,7 @@ def about(source: Path, results: Path) -> About:
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
     after = text[title.end() :] if title else text
     claim = next(filter(None, map(str.strip, after.split("\n\n"))), "")
-    found = next(filter(None, (form.search(text) for form in TIMES)), None)
+    found = TIMES.search(text)
     times = found.groups() if found else (UNKNOWN, UNKNOWN)
     name = source.stem
     told = plain(title[1]) if title else name
