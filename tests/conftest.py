@@ -11,6 +11,11 @@ def browser():
     return shared_chromium.chromium()
 
 
+def pytest_collection_modifyitems(items):
+    """Ask for the pages' own runs last: until then they take the second core."""
+    items.sort(key=page_runs.is_asked_for)
+
+
 def pytest_collection_finish(session):
     """Begin the pages' own runs, which take the second core while the tests take the first."""
     if not session.config.option.collectonly:

@@ -130,6 +130,14 @@ def command(words: list[str], variables: dict[str, str] | None = None) -> str:
     return "" if done.returncode == 0 else f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
+def is_asked_for(item) -> tuple[bool, bool]:
+    """Sort key of a test: those that wait for a page's run behind all others, and the pages that
+    wait for all pages behind those.
+    """
+    waits = getattr(item, "originalname", "") in TESTS
+    return waits, waits and item.callspec.params["name"] in LAST
+
+
 def begin(items: Iterable) -> None:
     """Start the executions that the collected tests ask for, if any."""
     chosen = {test: set() for test in TESTS}
