@@ -3,6 +3,7 @@
 A run is logged by `open_run`, compacted by `compact` and read by `open_traces`. No torch needed.
 """
 
+from lethe.traces.blocks import sample_blocks
 from lethe.traces.checks import SCHEMA_VERSION, VIEWS, class_names, validate
 from lethe.traces.commits import check_view, is_finished
 from lethe.traces.files import file_sha256, write_atomically
@@ -35,6 +36,7 @@ __all__ = [
     "open_run",
     "open_traces",
     "read_run",
+    "sample_blocks",
     "traces_folder",
     "validate",
     "verify_store",
