@@ -149,6 +149,7 @@ _TABLE = [
     Score("final_loss", "final loss", 1, "loss", final_loss),
 ]
 SCORES: dict[str, Score] = {entry.name: entry for entry in _TABLE}
+"""Every score by its name, such as `forgetting_events`, `decay_rate`, `aum` or `el2n_epoch_1`."""
 
 
 def score(ds: xr.Dataset, name: str) -> xr.DataArray:

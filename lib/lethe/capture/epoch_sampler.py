@@ -24,7 +24,7 @@ from lethe.errors import LetheError
 
 
 class EpochSampler(Sampler[int]):
-    """Positions of the samples that an epoch visits, in order; see the head of this module."""
+    """Positions of the samples that an epoch visits, in order, for a torch `DataLoader`."""
 
     def __init__(
         self,
