@@ -54,3 +54,40 @@ def compact_command(
     from lethe.traces import compact
 
     show(str(compact(sorted(runs), out, view)))
+
+
+@traces_app.command("import")
+def import_command(
+    paths: Annotated[list[Path], typer.Argument(help="Logs of another system, or their folders.")],
+    dataset: Annotated[str, typer.Option(help="Name of the data set.")],
+    model: Annotated[str, typer.Option(help="Name of the network, without a hyphen.")],
+    format: Annotated[str, typer.Option(help="cartography.")] = "cartography",
+    out: Annotated[
+        Path | None, typer.Option(help="The store to write; default DATASET-MODEL-imported.")
+    ] = None,
+    view: Annotated[str | None, typer.Option(help="eval or train.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Seeds of the runs, such as 0-9.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Class names in order, a,b,c.")] = None,
+    samples: Annotated[
+        Path | None, typer.Option(help="CSV or Parquet: sample_id, label, columns to keep.")
+    ] = None,
+    first_epoch: Annotated[
+        int | None, typer.Option(help="Number of the first epoch in the files.")
+    ] = None,
+) -> None:
+    """Make a store of the logs of another system."""
+    from lethe.cli import parse_seeds
+    from lethe.traces import exchange
+
+    ds = exchange.import_traces(
+        paths,
+        format=format,
+        dataset=dataset,
+        model=model,
+        view=view,
+        seeds=parse_seeds(seed) if seed else None,
+        classes=classes.split(",") if classes else None,
+        samples=samples,
+        first_epoch=first_epoch,
+    )
+    show(str(exchange.write_store(ds, out or Path(f"{dataset}-{model}-imported.zarr.zip"))))

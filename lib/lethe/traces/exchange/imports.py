@@ -1,0 +1,130 @@
+"""Import of traces that another system wrote, into the schema of this one.
+
+Cost: that of reading the files; 5 million rows of CSV take about a minute and under 2 GB.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from lethe.errors import LetheError
+from lethe.traces.commits import check_view
+from lethe.traces.exchange import samples as tables
+from lethe.traces.exchange.assemble import assemble
+from lethe.traces.exchange.formats import Format, find_format
+from lethe.traces.exchange.rows import Rows
+from lethe.traces.exchange.sources import Run, find_files, sort_into_runs
+from lethe.traces.files import file_sha256
+
+PRESET = "imported"
+
+
+def import_traces(
+    files: Sequence[Path | str],
+    *,
+    format: str,
+    dataset: str,
+    model: str,
+    view: str | None = None,
+    seeds: Sequence[int] | None = None,
+    classes: Sequence[str] | None = None,
+    samples: Path | str | None = None,
+    columns: Mapping[str, str] | None = None,
+    first_epoch: int | None = None,
+) -> xr.Dataset:
+    """Read the logs of another system as a Dataset of traces (seed, epoch, sample).
+
+    `samples` is a table of sample_id with labels and columns to keep, `columns` says what a table
+    calls ours, `first_epoch` the files' number of the first epoch there is. Raises LetheError
+    naming file and line of whatever is not as the format has it.
+    """
+    check_names(dataset, model)
+    kind = find_format(format)
+    view = _view(kind, view)
+    runs = sort_into_runs(find_files(files), kind.one_run_a_folder, seeds)
+    rows = read_rows(kind, runs, _columns(kind, columns))
+    table = _table(rows, samples)
+    names = {"dataset": dataset, "model": model, "preset": PRESET}
+    ds = assemble(rows, view, first_epoch, classes, table, **names)
+    origin = _origin(kind, runs, samples, columns)
+    return _with_origin(ds, rows, origin | {"first_epoch": int(rows.column("epoch").min())})
+
+
+def check_names(dataset: str, model: str) -> None:
+    """LetheError for names that a store DATASET-MODEL-imported cannot carry."""
+    for what, name, pattern in (("dataset", dataset, r"[\w.+-]+"), ("model", model, r"[\w.+]+")):
+        if not re.fullmatch(pattern, name):
+            raise LetheError(
+                f"{what} {name!r} cannot be part of a store's name: use letters, digits, _ and ."
+            )
+
+
+def _view(kind: Format, view: str | None) -> str:
+    view = view or kind.view
+    if view is None:
+        raise LetheError(
+            f"{kind.title} does not say what it was taken from: give view='train' (logits of the "
+            "training pass) or view='eval' (a clean pass at the end of each epoch)"
+        )
+    check_view(view)
+    return view
+
+
+def _columns(kind: Format, columns: Mapping[str, str] | None) -> Mapping[str, str]:
+    if columns and not kind.has_columns:
+        raise LetheError(f"the columns of {kind.title} are fixed, so columns cannot be given")
+    return columns or {}
+
+
+def read_rows(kind: Format, runs: Sequence[Run], columns: Mapping[str, str]) -> Rows:
+    """All rows of the files, checked."""
+    rows = Rows()
+    for run in runs:
+        for path in run.files:
+            try:
+                for chunk in kind.read(path, run.seed, columns):
+                    rows.add(chunk)
+            except OSError as error:
+                raise LetheError(f"{path} cannot be read ({error.strerror or error})") from None
+    return rows
+
+
+def _table(rows: Rows, samples: Path | str | None) -> Any:
+    if samples is None:
+        return None
+    return tables.match(tables.read_samples(Path(samples)), rows.samples.texts())
+
+
+def _with_origin(ds: xr.Dataset, rows: Rows, origin: Mapping[str, Any]) -> xr.Dataset:
+    """The Dataset with what it was made of in its configuration."""
+    names = {name: ds.attrs[name] for name in ("dataset", "model", "preset", "view")}
+    config = names | {"imported": origin, "prediction": rows.knows()}
+    environment = {"lethe": version("lethe")}
+    seeds = [
+        {"config": names | {"seed": int(seed)}, "environment": environment} for seed in ds["seed"]
+    ]
+    return ds.assign_attrs(
+        config=json.dumps(config, sort_keys=True, ensure_ascii=False),
+        manifests=json.dumps(seeds, sort_keys=True, ensure_ascii=False),
+    )
+
+
+def _origin(
+    kind: Format, runs: Sequence[Run], samples: Path | str | None, columns: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Format, options, and every file by hash and by name, from the folder that holds them all."""
+    files = [path.resolve() for run in runs for path in run.files]
+    folder = Path(os.path.commonpath([path.parent for path in files]))
+    told = [{"file": str(path.relative_to(folder)), "sha256": file_sha256(path)} for path in files]
+    origin: dict[str, Any] = {"format": kind.name, "files": told}
+    if samples:
+        origin["samples"] = {"file": Path(samples).name, "sha256": file_sha256(Path(samples))}
+    return origin | ({"columns": dict(columns)} if columns else {})
