@@ -66,7 +66,9 @@ def import_command(
         Path | None, typer.Option(help="The store to write; default DATASET-MODEL-imported.")
     ] = None,
     view: Annotated[str | None, typer.Option(help="eval or train.")] = None,
-    seed: Annotated[str | None, typer.Option(help="Seeds of the runs, such as 0-9.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed of each run, in the order of the logs; repeated.")
+    ] = None,
     classes: Annotated[str | None, typer.Option(help="Class names in order, a,b,c.")] = None,
     samples: Annotated[
         Path | None, typer.Option(help="CSV or Parquet: sample_id, label, columns to keep.")
@@ -76,7 +78,6 @@ def import_command(
     ] = None,
 ) -> None:
     """Make a store of the logs of another system."""
-    from lethe.cli import parse_seeds
     from lethe.traces import exchange
 
     ds = exchange.import_traces(
@@ -85,7 +86,7 @@ def import_command(
         dataset=dataset,
         model=model,
         view=view,
-        seeds=parse_seeds(seed) if seed else None,
+        seeds=seed,
         classes=classes.split(",") if classes else None,
         samples=samples,
         first_epoch=first_epoch,
