@@ -310,6 +310,23 @@ def book(
     show(str(build_book(dataset, model or MODELS, preset, out) / "index.html"))
 
 
+EXTRAS = {  # what is installed on demand: the package as it is imported -> the extra
+    **dict.fromkeys(("torch", "torchvision", "timm", "safetensors"), "capture"),
+    **dict.fromkeys(("jupyter_book", "playwright", "pypdf"), "book"),
+    **dict.fromkeys(("dask", "distributed", "submitit"), "sweep"),
+    **dict.fromkeys(("h5netcdf", "h5py"), "netcdf"),
+    "s3fs": "s3",
+    "freetype": "fonts",
+}
+
+
+def how_to_install(error: ModuleNotFoundError) -> str:
+    """The line for a package that is missing; empty if no extra of Lethe has it."""
+    package = (error.name or "").partition(".")[0]
+    extra = EXTRAS.get(package)
+    return f"this needs {package}: python -m pip install 'lethe[{extra}]'" if extra else ""
+
+
 class UsageError(LetheError):
     """What was asked for was refused, and nothing ran: exit code 2."""
 
@@ -324,6 +341,11 @@ def main() -> None:
     except LetheError as error:
         print(f"lethe: {error}", file=sys.stderr)
         raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
+    except ModuleNotFoundError as error:
+        if not how_to_install(error):
+            raise
+        print(f"lethe: {how_to_install(error)}", file=sys.stderr)
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("lethe: stopped; what was finished is kept", file=sys.stderr)
         raise SystemExit(130) from None

@@ -19,7 +19,7 @@ from scipy.stats import t as student
 
 from lethe.analysis.agreement.resampling import Interval
 from lethe.errors import LetheError, nearest
-from lethe.paths import data_folder
+from lethe.paths import data_folder, why_missing
 
 
 def results_folder(root: Path | str | None = None) -> Path:
@@ -35,7 +35,8 @@ def read_study(name: str, root: Path | str | None = None) -> pd.DataFrame:
     folder = results_folder(root)
     known = sorted(path.stem for path in folder.glob("*.csv"))
     if name not in known:
-        raise LetheError(f"no results of {name!r} in {folder}: {nearest(name, known)}")
+        hint = nearest(name, known) + why_missing()
+        raise LetheError(f"no results of {name!r} in {folder}: {hint}")
     data = (folder / f"{name}.csv").read_bytes()
     manifest = json.loads((folder / f"{name}.json").read_text("utf-8"))
     if hashlib.sha256(data).hexdigest() != manifest["table_sha256"]:

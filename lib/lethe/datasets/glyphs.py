@@ -18,7 +18,7 @@ from PIL import Image
 
 from lethe.datasets.images import Images
 from lethe.errors import LetheError, nearest
-from lethe.paths import data_folder
+from lethe.paths import data_folder, why_missing
 
 SPLITS = ("train", "test", "pretrain", "pretrain_test")
 SIZES = (32, 64)
@@ -73,7 +73,8 @@ def _read_table(folder: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False)
     except FileNotFoundError:
-        raise LetheError(f"no {path}; {_RESTORE}, or set LETHE_DATA") from None
+        how = why_missing() or f"; {_RESTORE}, or set LETHE_DATA"
+        raise LetheError(f"no {path}{how}") from None
     except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = str(error).splitlines()[0]
         raise LetheError(f"{path} cannot be read ({reason}); {_RESTORE}") from None

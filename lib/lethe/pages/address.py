@@ -13,6 +13,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from lethe.errors import LetheError
+from lethe.paths import need_checkout
 
 ROOT = Path(__file__).resolve().parents[3]
 FORM = re.compile(r"https://[\w.-]+(?::\d+)?/[\w.-]+(?:/[\w.-]+)+|file:///[\w./-]+")
@@ -66,6 +67,7 @@ def sources(root: Path) -> list[Path]:
     """The sources of the notebooks; LetheError where there are none."""
     found = sorted((root / "notebooks").glob("*.py"))
     if not found:
+        need_checkout("the book")
         raise LetheError(f"no notebooks in {root / 'notebooks'}; run this in a checkout of Lethe")
     return found
 

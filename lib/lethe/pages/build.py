@@ -33,6 +33,7 @@ from lethe.pages import not_found, provenance, status
 from lethe.pages.inspect_html import problems
 from lethe.pages.kernel import this_python
 from lethe.pages.render import write_bundle
+from lethe.paths import need_checkout
 
 ROOT = Path(__file__).resolve().parents[3]
 LAST_HTML = ROOT / "_build" / "html"
@@ -56,6 +57,7 @@ def page_names(root: Path = ROOT) -> list[str]:
     """Return the names of all notebooks, the slowest first and those that read the others last."""
     names = sorted(path.stem for path in (root / "notebooks").glob("*.py"))
     if not names:
+        need_checkout("the book")
         raise LetheError(f"no notebooks in {root / 'notebooks'}: run this in a checkout of Lethe")
     return sorted(names, key=lambda name: (name in LAST, name not in FIRST, name))
 

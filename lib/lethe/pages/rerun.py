@@ -25,6 +25,7 @@ from lethe.errors import LetheError, nearest
 from lethe.pages.kernel import environment, this_python
 from lethe.pages.parameters import check_values, read_parameters
 from lethe.pages.standalone import write_html
+from lethe.paths import need_checkout
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKERS = 2
@@ -39,6 +40,7 @@ def list_pages() -> list[str]:
     """The names of the pages that can be run again, sorted."""
     names = sorted(path.stem for path in (ROOT / "notebooks").glob("*.py"))
     if not names:
+        need_checkout("the book")
         raise LetheError(f"no notebooks in {ROOT / 'notebooks'}; run this in a checkout of Lethe")
     return names
 

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 
 from lethe.errors import LetheError, nearest
 from lethe.pages.markdown import author_year
+from lethe.paths import need_checkout
 
 ROOT = Path(__file__).resolve().parents[3]
 SOLUTION = re.compile(
@@ -48,6 +49,8 @@ def pages(chosen: Sequence[str] = (), root: Path = ROOT) -> dict[str, NotebookNo
     found = {
         path.stem: path for path in sorted((root / "notebooks").glob("*.py"), key=_place(root))
     }
+    if not found:
+        need_checkout("the book")
     texts = {name: path.read_text("utf-8") for name, path in found.items()}
     known = [name for name, text in texts.items() if "# **Exercise 1** (level" in text]
     for name in chosen:

@@ -17,7 +17,7 @@ import xarray as xr
 from zarr.storage import MemoryStore, ZipStore
 
 from lethe.errors import LetheError, nearest
-from lethe.paths import data_folder
+from lethe.paths import data_folder, why_missing
 from lethe.traces import files
 from lethe.traces.checks import FLOATS, validate
 from lethe.traces.commits import first_difference, is_finished
@@ -167,7 +167,7 @@ def find_store(name_or_path: str | Path, root: Path | str | None = None) -> Path
         return path
     known = list_traces(root)
     if str(name_or_path) not in known:
-        hint = nearest(str(name_or_path), known)
+        hint = nearest(str(name_or_path), known) + why_missing()
         raise LetheError(f"unknown traces {str(name_or_path)!r} in {traces_folder(root)}; {hint}")
     return traces_folder(root) / f"{name_or_path}{SUFFIX}"
 
