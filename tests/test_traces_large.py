@@ -6,7 +6,7 @@ from trace_runs import capture
 
 from lethe import traces
 from lethe.errors import LetheError
-from lethe.traces import store
+from lethe.traces import packing
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("large")
     runs = [capture(folder / f"run{seed}", seed, n=23) for seed in range(3)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "SAMPLES_PER_CHUNK", 6)
+        patch.setattr(packing, "SMALL", packing.Packing(6, 9))
         return traces.compact(runs, folder / "zoo-tiny-quick.zarr.zip")
 
 

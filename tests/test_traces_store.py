@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from trace_runs import CLASSES, capture, epoch_arrays, manifest, samples
 
 from lethe import traces
 from lethe.errors import LetheError
-from lethe.traces import open_run, store
+from lethe.traces import open_run, packing
 
 NAME = "zoo-tiny-quick"
 
@@ -135,7 +136,8 @@ def rewritten(copy: Path, harm) -> Path:
     with zipfile.ZipFile(copy) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     harm(members)
-    copy.write_bytes(store._zip_bytes(members))
+    with open(copy, "wb") as file:
+        packing.write_zip(file, members.items())
     return copy
 
 
@@ -200,16 +202,19 @@ def test_compaction_refuses_unfinished_runs_and_bad_names(runs, tmp_path):
 
 
 def test_a_store_that_differs_from_its_logs_is_not_kept(runs, tmp_path, monkeypatch):
-    honest = store._encode
-    swapped = lambda ds: honest(ds.assign(margin=-ds["margin"]))  # noqa: E731
-    monkeypatch.setattr(store, "_encode", swapped)
+    honest = packing.chunk_members
+
+    def swapped(small, array, position, values):
+        return honest(small, array, position, -values if array == "margin" else values)
+
+    monkeypatch.setattr(packing, "chunk_members", swapped)
     with pytest.raises(LetheError, match=r"differs from .* in margin"):
         traces.compact(runs, tmp_path / "x.zarr.zip")
-    assert not (tmp_path / "x.zarr.zip").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_samples_in_several_chunks_stay_in_order(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "SAMPLES_PER_CHUNK", 4)
+    monkeypatch.setattr(packing, "SMALL", packing.Packing(4, 9))
     ds = traces.open_traces(traces.compact(runs, tmp_path / "x.zarr.zip"))
     assert ds["loss"].encoding["chunks"] == (1, 3, 3)
     np.testing.assert_array_equal(ds["prediction"].values[1, 2], epoch_arrays(2, 1)["prediction"])
@@ -223,17 +228,25 @@ def test_the_store_of_a_study_is_small(tmp_path):
     label = rng.integers(0, 62, shape[2])
     wrong = (label + rng.integers(1, 4, shape)) % 62
     right = 1 / (1 + np.exp(-margin))
-    ds = traces.from_arrays(
-        np.where(margin > 0, label, wrong),
-        label,
-        loss=-np.log(right),
-        margin=margin,
-        error_l2=1 - right,
-    )
-    halves = ds.assign(
-        {name: ds[name].astype(np.float16) for name in ("loss", "margin", "error_l2")}
-    )
-    assert len(store._zip_bytes(store._encode(halves))) / margin.size < 6.2
+    arrays = {"prediction": np.where(margin > 0, label, wrong).astype(np.int16)}
+    arrays |= {"loss": -np.log(right), "margin": margin, "error_l2": 1 - right}
+    runs = [tmp_path / str(seed) for seed in range(shape[0])]
+    for seed, run in enumerate(runs):
+        with open_run(run, study_manifest(seed), study_samples(label)) as log:
+            for epoch in range(shape[1]):
+                log.write_epoch(epoch, {k: a[seed, epoch] for k, a in arrays.items()}, {}, {})
+            log.finish({})
+    path = traces.compact(runs, tmp_path / "study.zarr.zip")
+    assert path.stat().st_size / margin.size < 6.2
+
+
+def study_manifest(seed: int) -> dict:
+    return manifest(seed) | {"dataset": {"classes": [f"{k}" for k in range(62)]}}
+
+
+def study_samples(label: np.ndarray) -> pd.DataFrame:
+    ids = [f"{n}/{k}.png" for n, k in enumerate(label)]
+    return pd.DataFrame({"sample_id": ids, "label": label.astype(np.int16)})
 
 
 @settings(max_examples=15, deadline=None)

@@ -8,6 +8,7 @@ from lethe.traces.checks import SCHEMA_VERSION, VIEWS, class_names, validate
 from lethe.traces.commits import check_view, is_finished
 from lethe.traces.files import file_sha256, write_atomically
 from lethe.traces.log import RunLog, open_run
+from lethe.traces.packing import compact
 from lethe.traces.read import read_run
 from lethe.traces.schema import (
     complete,
@@ -16,7 +17,13 @@ from lethe.traces.schema import (
     from_arrays,
     match_samples,
 )
-from lethe.traces.store import compact, list_traces, open_traces, traces_folder, verify_store
+from lethe.traces.store import (
+    fingerprint,
+    list_traces,
+    open_traces,
+    traces_folder,
+    verify_store,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -29,6 +36,7 @@ __all__ = [
     "correct",
     "describe",
     "file_sha256",
+    "fingerprint",
     "from_arrays",
     "is_finished",
     "list_traces",

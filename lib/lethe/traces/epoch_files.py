@@ -166,3 +166,16 @@ def read_epoch(path: Path, samples: int) -> dict[str, np.ndarray]:
     if sorted(frame) != sorted(ARRAYS) or len(frame) != samples:
         raise LetheError(f"{path} does not fit the {samples} samples of its run; capture again")
     return {name: frame[name].to_numpy() for name in ARRAYS}
+
+
+def read_column(path: Path, name: str, samples: int) -> np.ndarray:
+    """One array [sample] of an epoch; raises LetheError when the file does not fit the samples."""
+    try:
+        with pq.ParquetFile(path) as file:  # a third of the time of pq.read_table
+            fits = sorted(file.schema_arrow.names) == sorted(ARRAYS)
+            if fits and file.metadata.num_rows == samples:
+                return file.read(columns=[name], use_threads=False).column(0).to_numpy()
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise LetheError(f"{path} cannot be read ({reason}); restore it or capture again") from None
+    raise LetheError(f"{path} does not fit the {samples} samples of its run; capture again")

@@ -7,6 +7,8 @@ that a kill or a power cut leaves the old file or the new one. Cost: two fsync c
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,10 +19,20 @@ TEMPORARY = ".part"
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` by `data` in one step; raises LetheError when the disk or folder refuses."""
+    with replacement(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacement(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` once all is written, and vanishes after an error.
+
+    Raises LetheError when the disk or folder refuses.
+    """
     part = path.with_name(path.name + TEMPORARY)
     try:
         with open(part, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -31,6 +43,9 @@ def write_atomically(path: Path, data: bytes) -> None:
             f"cannot write {path}: {error.strerror or error}; free or change the folder, "
             "then repeat the command: what is committed is kept"
         ) from error
+    except Exception:
+        discard(part)
+        raise
 
 
 def flush_folder(folder: Path) -> None:

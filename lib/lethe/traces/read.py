@@ -11,7 +11,7 @@ import xarray as xr
 
 from lethe.errors import LetheError
 from lethe.traces import epoch_files, files
-from lethe.traces.checks import ARRAYS
+from lethe.traces.checks import ARRAYS, DIMS, validate
 from lethe.traces.commits import committed_epochs, read_commit
 from lethe.traces.schema import from_arrays
 
@@ -26,23 +26,26 @@ def read_run(folder: Path | str, view: str = "eval") -> xr.Dataset:
 
 def read_seed(folder: Path, view: str) -> xr.Dataset:
     """Read the committed epochs of one run, dimensions (seed, epoch, sample) with one seed."""
+    header = read_header(folder, view)
+    arrays = {name: read_array(folder, header, name) for name in ARRAYS}
+    ds = header.assign({name: (DIMS, values[None]) for name, values in arrays.items()})
+    return validate(ds[[*ARRAYS, *header.data_vars]])
+
+
+def read_header(folder: Path, view: str) -> xr.Dataset:
+    """All of one run but its arrays (seed, epoch, sample), the files compared with their hashes."""
     manifest, samples = files.read_json(folder / "manifest.json"), epoch_files.read_samples(folder)
     epochs = committed_epochs(folder, view)
     if not epochs:
         raise LetheError(f"{folder} has no committed epoch of view {view!r}")
     commits = [read_commit(folder, view, epoch) for epoch in epochs]
-    tables = [
-        epoch_files.read_epoch(folder / "epochs" / f"{view}-{epoch:04d}.parquet", len(samples))
-        for epoch in epochs
-    ]
     config = manifest["config"]
-    extra = samples.drop(columns=["sample_id", "label", "image_hash"])
     ds = from_arrays(
-        **{name: np.stack([table[name] for table in tables]) for name in ARRAYS},
+        np.broadcast_to(np.int16(0), (1, len(epochs), len(samples))),  # takes no memory
         label=samples["label"].to_numpy(),
         sample=samples["sample_id"],
         image_hash=samples["image_hash"],
-        columns=extra,
+        columns=samples.drop(columns=["sample_id", "label", "image_hash"]),
         metrics=stack_metrics(commits),
         seeds=[config["seed"]],
         epochs=epochs,
@@ -52,7 +55,20 @@ def read_seed(folder: Path, view: str) -> xr.Dataset:
         config=config,
         manifests=[manifest],
     )
-    return ds.assign_coords(stack_hashes(commits))
+    return ds.drop_vars(ARRAYS).assign_coords(stack_hashes(commits))
+
+
+def read_array(
+    folder: Path, header: xr.Dataset, name: str, dtype: type | None = None
+) -> np.ndarray:
+    """One array [epoch, sample] of the run that `header` was read from, cast to `dtype`."""
+    view, samples = header.attrs["view"], header.sizes["sample"]
+    kept = dtype or (np.int16 if name == "prediction" else np.float32)
+    values = np.empty((header.sizes["epoch"], samples), kept)
+    for row, epoch in enumerate(header["epoch"].values):
+        path = folder / "epochs" / f"{view}-{epoch:04d}.parquet"
+        values[row] = epoch_files.read_column(path, name, samples)
+    return values
 
 
 def stack_metrics(commits: list[dict[str, Any]]) -> dict[str, np.ndarray]:
