@@ -4,6 +4,7 @@ on it.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,10 @@ from typing import Annotated
 import typer
 from rich import print as show
 
+from lethe.capture.seed_list import parse_seeds
 from lethe.cli_course import course_app
 from lethe.cli_data import data_app
+from lethe.cli_sweep import SWEEP, sweep_command
 from lethe.cli_traces import traces_app
 from lethe.errors import LetheError
 
@@ -24,24 +27,11 @@ app = typer.Typer(
 app.add_typer(traces_app, name="traces")
 app.add_typer(data_app, name="data")
 app.add_typer(course_app, name="course")
+app.command("sweep", help=SWEEP)(sweep_command)
 
 Out = Annotated[Path, typer.Option(help="Folder for the run folders.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Root = Annotated[Path | None, typer.Option(help="Folder of the data set; default its usual place.")]
-
-
-def parse_seeds(text: str) -> list[int]:
-    """`0-9`, `3` or `0,2,5-7` as a list of seeds."""
-    seeds: list[int] = []
-    try:
-        for part in text.split(","):
-            first, _, last = part.partition("-")
-            seeds.extend(range(int(first), int(last or first) + 1))
-    except ValueError:
-        raise LetheError(f"seeds are written like 0-9 or 0,2,5-7, not {text!r}") from None
-    if not seeds:
-        raise LetheError(f"no seed in {text!r}: write it like 0-9")
-    return seeds
 
 
 def parse_pairs(pairs: list[str]) -> dict[str, str]:
@@ -113,8 +103,13 @@ def capture(
     device: Device = "auto",
     jobs: Annotated[int, typer.Option(help="Runs at a time; 0 = one a core (CPU), one (GPU).")] = 0,
 ) -> None:
-    """Fine-tune and record every training sample at every epoch; resumes what is unfinished."""
+    """Fine-tune and record every training sample at every epoch; resumes what is unfinished.
+
+    One run on several graphics cards: torchrun --nproc-per-node 4 -m lethe capture ...
+    """
     from lethe.capture import capture_many, pack_runs, plan_run
+    from lethe.capture.finetune import capture_together
+    from lethe.capture.processes import launched
 
     choices = {
         "preset": preset,
@@ -133,7 +128,9 @@ def capture(
         for name in model or ["test_resnet"]
         for seed in parse_seeds(seeds)
     ]
-    for folder in capture_many(runs, out, device, jobs):
+    folders = (capture_together if launched() else capture_many)(runs, out, device, jobs)
+    pack = pack and bool(folders)  # the first process alone has them to tell and to pack
+    for folder in folders:
         show(str(folder))
     for store in pack_runs(runs, out) if pack else ():
         show(f"packed: {store}")
@@ -331,6 +328,11 @@ class UsageError(LetheError):
     """What was asked for was refused, and nothing ran: exit code 2."""
 
 
+def told_elsewhere() -> bool:
+    """Whether this is one of several processes of a capture, of which the first tells the error."""
+    return sys.argv[1:2] == ["capture"] and os.environ.get("LOCAL_RANK", "0") != "0"
+
+
 def main() -> None:
     """Entry point: a LetheError is one line on standard error and exit code 1, 2 for usage.
 
@@ -339,7 +341,8 @@ def main() -> None:
     try:
         app()
     except LetheError as error:
-        print(f"lethe: {error}", file=sys.stderr)
+        if not told_elsewhere():
+            print(f"lethe: {error}", file=sys.stderr)
         raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
     except ModuleNotFoundError as error:
         if not how_to_install(error):

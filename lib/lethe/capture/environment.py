@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from lethe.capture import processes
 from lethe.errors import LetheError
 
 EXACT = ("torch", "timm", "device", "threads", "precision")
@@ -23,12 +24,14 @@ EXACT = ("torch", "timm", "device", "threads", "precision")
 def describe(device: torch.device, threads: int) -> dict[str, str | int | bool]:
     """The environment of a run, ready for JSON."""
     cuda = device.type == "cuda"
+    together = {"processes": processes.size()} if processes.size() > 1 else {}
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "lethe")},
         "device": torch.cuda.get_device_name(device) if cuda else "cpu",
         "machine": platform.machine(),
         "threads": threads,
+        **together,  # one process has no entry: so it was before there could be more
         "precision": "bfloat16 autocast" if cuda else "float32",
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
@@ -56,6 +59,14 @@ def weights_sha256(backbone: str) -> str:
 
 def check_same(begun: dict[str, object], now: dict[str, object], folder: Path) -> None:
     """LetheError naming what changed since an unfinished run was begun."""
+    before, after = (environment.get("processes", 1) for environment in (begun, now))
+    if before != after:
+        launch = f"torchrun --nproc-per-node {before} -m lethe" if before != 1 else "lethe"
+        raise LetheError(
+            f"{folder.name} was begun with {before} process(es), this is {after}: sums would round "
+            f"otherwise and a resume not be exact; finish it with {launch!r}, or remove the folder "
+            "to start over"
+        )
     for name in EXACT:
         if begun[name] != now[name]:
             raise LetheError(

@@ -1,12 +1,15 @@
 """A run from plan to trace: head warm-up, then epochs of fine-tuning, each recorded in its views.
 
 Finished runs are skipped, unfinished ones go on from their last committed epoch, bit for bit as if
-never interrupted (same machine and versions).
+never interrupted (same machine and versions). Under torchrun the processes carry one run together;
+the first alone writes its folder, which all must see.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +21,17 @@ from torch import nn
 from torch.optim import Optimizer
 
 from lethe import datasets
-from lethe.capture import audit, environment, models, samplers, state, streams, training
+from lethe.capture import (
+    audit,
+    environment,
+    global_batch_norm,
+    models,
+    processes,
+    samplers,
+    state,
+    streams,
+    training,
+)
 from lethe.capture.plan import Run
 from lethe.capture.recorder import Recorder
 from lethe.capture.replay import committed_plan
@@ -26,7 +39,7 @@ from lethe.datasets.images import Images
 from lethe.datasets.noise import plant_noise
 from lethe.errors import LetheError
 from lethe.traces import RunLog, file_sha256, is_finished, open_run
-from lethe.traces.commits import first_difference, read_commit
+from lethe.traces.commits import committed_epochs, first_difference, read_commit
 from lethe.traces.files import read_json
 
 # columns that say where an image is stored or came from; the data set itself keeps them
@@ -65,12 +78,42 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
     diverges, the folder cannot be written, or an unfinished run was begun under other versions.
     """
     folder = Path(out) / run.name
-    if is_finished(folder):
-        check_weights(folder, run)
-        state.drop_checkpoints(folder, keep=None)  # left if a kill came right after done.json
-        return folder
-    where = models.pick_device(device)
+    with processes.joined(device):
+        if processes.share(is_finished(folder)):
+            processes.first(lambda: check_finished(folder, run))
+        else:
+            carry_on(run, folder, device, threads)
+    return folder
+
+
+def capture_together(
+    runs: Sequence[Run], out: Path, device: str = "auto", jobs: int = 0
+) -> list[Path]:
+    """Capture runs one after another, each on all processes that torchrun started.
+
+    Returns their folders on the first process and nothing on the others. LetheError for `jobs`
+    above 1.
+    """
+    if jobs > 1:
+        raise LetheError("under torchrun all processes carry one run at a time: leave --jobs out")
+    with processes.joined(device):
+        folders = [capture_run(run, out, device) for run in runs]
+        return [] if processes.rank() else folders
+
+
+def check_finished(folder: Path, run: Run) -> None:
+    """What is left to do for a finished run."""
+    check_weights(folder, run)
+    state.drop_checkpoints(folder, keep=None)  # left if a kill came right after done.json
+
+
+def carry_on(run: Run, folder: Path, device: str, threads: int) -> None:
+    """Begin or resume a run in its folder and bring it to its end."""
+    where = models.pick_device(processes.own_device(device))
     torch.set_num_threads(threads)
+    # the first process decodes the images, the others read what it kept
+    processes.first(lambda: load_split(run.dataset, "train", run.recipe.pixels, run.root))
+    processes.first(lambda: load_split(run.dataset, "test", run.recipe.pixels, run.root))
     images = training_images(run)
     test = load_split(run.dataset, "test", run.recipe.pixels, run.root)
     constants = read_constants(run.constants, images.sample_ids) if run.constants else None
@@ -85,14 +128,20 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
         "weights_sha256": environment.weights_sha256(run.backbone),
         "environment": environment.describe(where, threads),
     }
-    with open_run(folder, manifest, sample_table(images, constants)) as log:
-        if is_finished(folder):  # by another process, since the look above
-            return folder
-        check_weights(folder, run)
-        environment.check_same(log.manifest["environment"], manifest["environment"], folder)
+    processes.check_equal(manifest, "manifest")
+    table = sample_table(images, constants)
+    with processes.first(lambda: open_run(folder, manifest, table)) or nullcontext() as log:
+        if processes.share(is_finished(folder)):  # by another command, since the look above
+            return
+        processes.first(lambda: check_begun(folder, run, manifest["environment"]))
         data, unseen = (training.Resident.of(part, where) for part in (images, test))
-        fine_tune(run, log, data, unseen)
-    return folder
+        fine_tune(run, folder, log, data, unseen)
+
+
+def check_begun(folder: Path, run: Run, now: dict[str, str | int | bool]) -> None:
+    """LetheError if a run was begun with other weights, or in another environment."""
+    check_weights(folder, run)
+    environment.check_same(read_json(folder / "manifest.json")["environment"], now, folder)
 
 
 def check_weights(folder: Path, run: Run) -> None:
@@ -139,10 +188,13 @@ def sample_table(images: Images, constants: np.ndarray | None = None) -> pd.Data
 
 @dataclass(frozen=True)
 class Session:
-    """What a run works with: its log, its network and optimizer, and both splits on the device."""
+    """What a run works with: its folder and log, its network and optimizer, and both splits on the
+    device. The first process of a group has the log, the others None.
+    """
 
     run: Run
-    log: RunLog
+    folder: Path
+    log: RunLog | None
     model: nn.Module
     optimizer: Optimizer
     data: training.Resident
@@ -170,9 +222,11 @@ class Session:
 
     def plan(self, epoch: int) -> samplers.Plan | None:
         """The sampler's plan of an epoch from what is committed before; None without a sampler."""
-        if self.run.sampler == samplers.RANDOM or not epoch:
+        name, seed = self.run.sampler, self.run.seeds.order
+        if name == samplers.RANDOM or not epoch:
             return None
-        return committed_plan(self.log.folder, self.run.sampler, self.run.seeds.order, epoch)
+        made = processes.first(lambda: committed_plan(self.folder, name, seed, epoch))
+        return processes.share(made)
 
     def wants(self, view: str) -> bool:
         """Whether the run records this view."""
@@ -186,9 +240,7 @@ class Session:
         save: bool,
         plan: samplers.Plan | None = None,
     ) -> None:
-        """Record the clean pass, save the state if it is time, then commit; `eval` last, since a
-        resume goes on from the epochs of the last view.
-        """
+        """Record the clean pass, then write it and the state if it is time."""
         begun = time.perf_counter()
         if self.wants("eval"):
             arrays["eval"] = training.record_epoch(self.model, self.data, self.run.recipe)
@@ -197,13 +249,28 @@ class Session:
         if epoch % self.run.test_every == 0 or epoch == self.run.recipe.epochs:
             on_test = training.record_epoch(self.model, self.test, self.run.recipe)
             metrics["test_accuracy"] = training.accuracy(on_test, self.test)
-        if save:
-            state.save_checkpoint(self.log.folder, epoch, self.model, self.optimizer)
         hashes = self.hashes(epoch, plan)
+        processes.check_equal(hashes, f"epoch {epoch}")
+        processes.first(lambda: self.write(epoch, arrays, metrics, hashes, save))
+
+    def write(
+        self,
+        epoch: int,
+        arrays: dict[str, dict[str, np.ndarray]],
+        metrics: dict[str, float],
+        hashes: dict[str, str],
+        save: bool,
+    ) -> None:
+        """Save the state if it is time, then commit the views; `eval` last, since a resume goes on
+        from the epochs of the last view.
+        """
+        assert self.log
+        if save:
+            state.save_checkpoint(self.folder, epoch, self.model, self.optimizer)
         for view, values in arrays.items():
             self.log.write_epoch(epoch, values, metrics, hashes, view)
         if save:
-            state.drop_checkpoints(self.log.folder, keep=epoch)
+            state.drop_checkpoints(self.folder, keep=epoch)
 
     def hashes(self, epoch: int, plan: samplers.Plan | None) -> dict[str, str]:
         """What two equal epochs must agree in: draws, weights, buffers, moments."""
@@ -218,47 +285,61 @@ class Session:
 
     def check_resumed(self, epoch: int) -> None:
         """LetheError unless the loaded state is the one that the epoch was committed with."""
-        record = read_commit(self.log.folder, self.run.views[0], epoch)
+        record = read_commit(self.folder, self.run.views[0], epoch)
         difference = first_difference(
             record["hashes"], self.hashes(epoch, self.plan(epoch)), "hashes"
         )
         if difference:
-            file = state.checkpoint_file(self.log.folder, epoch)
+            file = state.checkpoint_file(self.folder, epoch)
             raise LetheError(
                 f"{file} is not the state of committed epoch {epoch} ({difference}): copy it "
-                f"again, or remove {self.log.folder} to start over"
+                f"again, or remove {self.folder} to start over"
             )
 
 
-def fine_tune(run: Run, log: RunLog, data: training.Resident, test: training.Resident) -> None:
+def fine_tune(
+    run: Run,
+    folder: Path,
+    log: RunLog | None,
+    data: training.Resident,
+    test: training.Resident,
+) -> None:
     """From the last checkpoint, or from head warm-up, to the last epoch; epochs that were committed
     since are repeated, and must come out with the same values.
     """
     model = models.build_model(
         run.model, data.classes, data.images.shape[1], run.recipe, run.seeds.init, run.backbone
     ).to(data.labels.device, memory_format=torch.channels_last)
+    model = global_batch_norm.over_all_processes(model)
     optimizer = training.make_optimizer(model, run.recipe)
-    session = Session(run, log, model, optimizer, data, test)
-    done = state.newest_checkpoint(log.folder, max(log.committed(run.views[0]), default=-1))
+    session = Session(run, folder, log, model, optimizer, data, test)
+    done = processes.share(processes.first(lambda: resumable(folder, run)))
     if done is None:
         begun = time.perf_counter()
         training.warm_up_head(model, data, run.recipe, run.seeds)
         session.commit(0, {}, {"seconds": time.perf_counter() - begun}, save=not CHECKPOINT_EVERY)
     else:
-        state.load_checkpoint(log.folder, done, model, optimizer)
+        state.load_checkpoint(folder, done, model, optimizer)
         session.check_resumed(done)
     saved = time.monotonic()
     for epoch in range(1 + (done or 0), run.recipe.epochs + 1):
         save = time.monotonic() - saved >= CHECKPOINT_EVERY
         session.train(epoch, save)
         saved = time.monotonic() if save else saved
-    finish(log, model)
+    processes.first(lambda: finish(folder, log, model))
 
 
-def finish(log: RunLog, model: nn.Module) -> None:
+def resumable(folder: Path, run: Run) -> int | None:
+    """The newest committed epoch that has a checkpoint; None if none has."""
+    committed = committed_epochs(folder, run.views[0])
+    return state.newest_checkpoint(folder, max(committed, default=-1))
+
+
+def finish(folder: Path, log: RunLog | None, model: nn.Module) -> None:
     """Write the final weights with their hashes, mark the run as done, then drop the checkpoint."""
-    file = log.folder / "weights.safetensors"
+    assert log
+    file = folder / "weights.safetensors"
     state.write_tensors(model.state_dict(), file)
     weights = state.digest(sorted(model.state_dict().items()))
     log.finish({"weights": weights, "sha256": {file.name: file_sha256(file)}})
-    state.drop_checkpoints(log.folder, keep=None)
+    state.drop_checkpoints(folder, keep=None)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lethe.capture import processes
 from lethe.errors import LetheError
 
 TOGETHER = 8192  # rows of logits that wait to be measured: many small kernels, run seldom
@@ -71,6 +72,20 @@ class Recorder:
         for name, values in measure(logits, labels).items():
             self.arrays[name][positions] = values
         self.seen.index_add_(0, positions, torch.ones_like(positions, dtype=torch.int32))
+
+    def merge(self) -> None:
+        """Put together what all processes of a run recorded, exactly: the bits of a row are summed
+        over processes that have 0 there; a sample recorded by two is counted twice.
+        """
+        self.measure_waiting()
+        rows = [self.seen]
+        for values in self.arrays.values():
+            bits = values.view(torch.int32) if values.is_floating_point() else values.int()
+            rows.append(bits.masked_fill(self.seen == 0, 0))
+        self.seen, *merged = processes.total(torch.stack(rows))
+        for (name, values), bits in zip(self.arrays.items(), merged):
+            whole = bits.view(torch.float32) if values.is_floating_point() else bits.to(torch.int16)
+            self.arrays[name] = whole
 
     def end_epoch(self) -> dict[str, np.ndarray]:
         """The epoch's arrays [samples] by name; LetheError if a sample came twice or not at all."""

@@ -3,7 +3,8 @@ passes.
 
 The whole data set is one uint8 tensor on the device; batches are index selections, augmentation and
 normalisation happen in batches there, so there is no loader and no worker. Every draw comes from
-`streams`, by epoch.
+`streams`, by epoch. In a group of processes each takes a share of every batch, and its turns of the
+clean batches, which stay whole.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lethe.capture import streams
+from lethe.capture import global_batch_norm, processes, streams
 from lethe.capture.audit import AUGMENT_DRAWS, WARMUP_EPOCH
 from lethe.capture.augment import augment, normalise
 from lethe.capture.models import features
@@ -120,15 +121,19 @@ def train_epoch(
     model.train()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         # dropout layers draw from the global generator
-        torch.manual_seed(streams.integer(seeds.dropout, "dropout", epoch))
+        shares = epoch + processes.rank() * REPEAT  # every process drops others
+        torch.manual_seed(streams.integer(seeds.dropout, "dropout", shares))
         for number, part in enumerate(parts):
             step = (epoch - 1) * len(parts) + number
             set_rate(optimizer, learning_rate(recipe, step, recipe.epochs * len(parts)))
             loss, logits = train_step(model, optimizer, data, recipe, draws[number], part)
             total += loss * len(part)
             if recorder:
-                recorder.record(part, logits, data.labels[part])
-    return check_finite(float(total) / len(plan.positions), recipe, epoch)
+                own = part[processes.own_rows(len(part))]
+                recorder.record(own, logits, data.labels[own])
+    if recorder and processes.size() > 1:
+        recorder.merge()
+    return check_finite(float(processes.total(total)) / len(plan.positions), recipe, epoch)
 
 
 def every_sample_once(data: Resident, seeds: streams.Seeds, epoch: int) -> Plan:
@@ -171,26 +176,50 @@ def train_step(
     part: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """One step on the samples at positions `part` under `draws` [part, 5]; returns mean loss and
-    logits, detached.
+    logits, detached: in a group this process's share of the mean, and its own rows of logits.
     """
-    images = augment(normalise(data.images[part], recipe), draws, recipe)
-    with precision(part.device):
-        logits = model(images.contiguous(memory_format=torch.channels_last))
-    loss = F.cross_entropy(
-        logits.float(), data.labels[part], label_smoothing=recipe.label_smoothing
-    )
+    own = processes.own_rows(len(part))
+    logits = training_logits(model, data, recipe, draws[own], part[own])
+    loss = share_of_loss(logits.float(), data.labels[part[own]], recipe, len(part))
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    if loss.requires_grad:
+        loss.backward()
+    processes.sum_gradients(model)
     optimizer.step()
     return loss.detach(), logits.detach()
 
 
-def clean_batches(data: Resident, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
+def training_logits(
+    model: nn.Module, data: Resident, recipe: Recipe, draws: Tensor, part: Tensor
+) -> Tensor:
+    """Logits of augmented samples; an empty share goes through a network only where a layer waits
+    for it, since attention cannot take it.
+    """
+    images = normalise(data.images[part], recipe)
+    if len(part):
+        images = augment(images, draws, recipe)
+    elif not global_batch_norm.is_global(model):
+        return images.new_zeros(0, data.classes)
+    with precision(part.device):
+        return model(images.contiguous(memory_format=torch.channels_last))
+
+
+def share_of_loss(logits: Tensor, labels: Tensor, recipe: Recipe, count: int) -> Tensor:
+    """What these rows add to the mean loss over a batch of `count`."""
+    smoothing = recipe.label_smoothing
+    if len(labels) == count:
+        return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum") / count
+
+
+def clean_batches(
+    data: Resident, recipe: Recipe, turns: slice = slice(None)
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Positions and normalised images in sample order, in equal batches of at most CLEAN_BATCH: the
-    last one reaches back, and its positions are those of its last images.
+    last one reaches back, and its positions are those of its last images. `turns` chooses batches.
     """
     size = -(-len(data) // -(-len(data) // CLEAN_BATCH))
-    for start in range(0, len(data), size):
+    for start in range(0, len(data), size)[turns]:
         first = min(start, len(data) - size)
         images = normalise(data.images[first : first + size], recipe)
         positions = torch.arange(start, first + size, device=data.labels.device)
@@ -202,10 +231,12 @@ def record_epoch(model: nn.Module, data: Resident, recipe: Recipe) -> dict[str, 
     """The eval view: a clean pass in eval mode over every sample; arrays [n] by name."""
     recorder = Recorder(len(data), data.labels.device)
     model.eval()
-    for positions, images in clean_batches(data, recipe):
+    for positions, images in clean_batches(data, recipe, processes.own_turns()):
         with precision(images.device):
             logits = model(images)
         recorder.record(positions, logits[-len(positions) :], data.labels[positions])
+    if processes.size() > 1:
+        recorder.merge()
     return recorder.end_epoch()
 
 
@@ -227,7 +258,7 @@ def clean_features(model: nn.Module, data: Resident, recipe: Recipe) -> Tensor:
 
 def warm_up_head(model: nn.Module, data: Resident, recipe: Recipe, seeds: streams.Seeds) -> None:
     """Train the head alone on the frozen backbone's clean features (BatchNorm statistics stay as
-    they are).
+    they are). In a group every process does all of it, alike.
     """
     rows, head = clean_features(model, data, recipe), model.get_classifier()
     optimizer = torch.optim.AdamW(
