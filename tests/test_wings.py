@@ -9,7 +9,8 @@ import pytest
 
 LIBRARY = Path(__file__).parents[1] / "lib" / "lethe"
 FLOORS = {"errors": 0, "paths": 0, "traces": 0, "datasets": 1, "analysis": 1, "capture": 2}
-FLOORS |= {"pages": 3, "experiments": 3, "cli_course": 4, "cli_data": 4, "cli_traces": 4, "cli": 5}
+FLOORS |= {"pages": 3, "experiments": 3, "cli_course": 4, "cli_data": 4, "cli_sweep": 4}
+FLOORS |= {"cli_traces": 4, "cli": 5}
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys

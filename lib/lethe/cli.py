@@ -18,6 +18,7 @@ from lethe.cli_data import data_app
 from lethe.cli_sweep import SWEEP, sweep_command
 from lethe.cli_traces import traces_app
 from lethe.errors import LetheError
+from lethe.paths import need_checkout
 
 app = typer.Typer(
     add_completion=False,
@@ -302,6 +303,7 @@ def book(
     out: Annotated[Path | None, typer.Option(help="Folder; default _build/books/DATASET.")] = None,
 ) -> None:
     """Build the book, with the findings on traces of your own."""
+    need_checkout("the book")
     from lethe.pages.own_book import MODELS, build_book
 
     show(str(build_book(dataset, model or MODELS, preset, out) / "index.html"))

@@ -56,17 +56,17 @@ def end_with_parent() -> None:
         threading.Thread(target=wait_and_die, daemon=True).start()
 
 
-def pack_runs(runs: Sequence[Run], out: Path) -> list[Path]:
+def pack_runs(runs: Sequence[Run], out: Path, name: str = "") -> list[Path]:
     """Pack finished runs into DATASET-MODEL-PRESET.zarr.zip of the traces folder, one a model.
 
-    The train view goes to a store of its own, DATASET-MODEL-PRESET+train. LetheError if a store of
-    that name holds other traces.
+    With a `name`, all go into one store of that name. The train view goes to a store of its own,
+    DATASET-MODEL-PRESET+train. LetheError if a store of that name holds other traces.
     """
     stores = []
-    for name in dict.fromkeys(store_name(run) for run in runs):
-        folders = [out / run.name for run in runs if store_name(run) == name]
+    for store in [name] if name else dict.fromkeys(store_name(run) for run in runs):
+        folders = [out / run.name for run in runs if name or store_name(run) == store]
         for view in runs[0].views:
-            file = f"{name}{'' if view == 'eval' else '+' + view}.zarr.zip"
+            file = f"{store}{'' if view == 'eval' else '+' + view}.zarr.zip"
             stores.append(replace_if_equal(folders, traces_folder() / file, view))
     return stores
 

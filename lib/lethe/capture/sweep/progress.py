@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,7 @@ def pace(folder: Path, view: str, epochs: Sequence[int]) -> float:
         times = [commit_path(folder, view, epoch).stat().st_mtime for epoch in epochs[-RECENT:]]
     except FileNotFoundError:
         return 0.0
-    gaps = [later - earlier for earlier, later in zip(times, times[1:])]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     return max(median(gaps), 0.0) if gaps else 0.0
 
 
