@@ -15,7 +15,6 @@ import nbformat
 from lethe.errors import LetheError
 from lethe.pages import build, stores
 from lethe.pages.parameters import check_values, read_parameters
-from lethe.paths import need_checkout
 
 BESIDE = "glyphs"
 MODELS = ("test_resnet", "test_vit")
@@ -58,7 +57,6 @@ def build_book(
     `out` defaults to `_build`, or `_build/books/DATASET`. Errors as `build.build`; a data set,
     model or preset without traces is refused before anything runs.
     """
-    need_checkout("the book")
     given = {}
     if dataset:
         given = {"dataset": dataset, "models": ",".join(models), "preset": preset}
