@@ -32,6 +32,11 @@ def data_folder() -> Path:
     Without a checkout it is `data` in the current folder.
     """
     chosen = os.environ.get("LETHE_DATA")
+    if chosen and "://" in chosen:
+        raise LetheError(
+            f"LETHE_DATA is {chosen}; it names a folder of this machine. Stores at a URL are opened "
+            "by their own URL, such as s3://bucket/traces/NAME.zarr.zip"
+        )
     if chosen:
         return Path(chosen).expanduser()
     return CHECKOUT / "data" if in_checkout() else Path("data")

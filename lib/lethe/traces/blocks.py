@@ -32,19 +32,20 @@ def sample_blocks(
             )
     if limit < 1:
         raise LetheError(f"a block of {limit} bytes holds nothing; give a limit of 1 or more")
-    size = block_size(ds, variables, limit)
-    for start in range(0, ds.sizes["sample"], size):
-        block = ds[list(variables)].isel(sample=slice(start, start + size))
+    for part in block_slices(ds, variables, limit):
+        block = ds[list(variables)].isel(sample=part)
         for name in (*variables, "label"):
             block.variables[name].load()
         yield block
 
 
-def block_size(ds: xr.Dataset, variables: Sequence[str], limit: int) -> int:
-    """Samples in a block of at most `limit` bytes: whole chunks, and one at the least."""
+def block_slices(ds: xr.Dataset, variables: Sequence[str], limit: int = LIMIT) -> Iterator[slice]:
+    """The blocks as slices of the samples: whole chunks, at least one, in `limit` bytes."""
     chunk = _chunk(ds)
     cost = sum(ds[name].dtype.itemsize * _cells(ds, name) for name in variables)
-    return max(limit // (chunk * max(cost, 1)), 1) * chunk
+    size = max(limit // (chunk * max(cost, 1)), 1) * chunk
+    for start in range(0, ds.sizes["sample"], size):
+        yield slice(start, start + size)
 
 
 def _chunk(ds: xr.Dataset) -> int:

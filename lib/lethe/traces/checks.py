@@ -1,6 +1,7 @@
 """Checks of a Dataset of traces against the schema; each breach is one line naming the variable.
 
-Cost: one pass over the predictions and, where some are missing, over the floats.
+Cost: one pass over the predictions and, where some are missing, over the floats, in blocks of
+samples that take 256 MB at most.
 """
 
 import json
@@ -10,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from lethe.errors import LetheError, nearest
+from lethe.traces.blocks import block_slices
 
 SCHEMA_VERSION = "1"
 DIMS = ("seed", "epoch", "sample")
@@ -37,9 +39,8 @@ def validate(ds: xr.Dataset, values: bool = True) -> xr.Dataset:
     _check_coords(ds)
     classes = class_names(ds)
     _check_range("label", ds["label"].values, 0, classes)
-    if values:
-        _check_range("prediction", ds["prediction"].values, MISSING, classes)
-        _check_missing(ds)
+    for part in block_slices(ds, ARRAYS) if values else ():
+        _check_values(ds.isel(sample=part), classes)
     return ds
 
 
@@ -93,11 +94,13 @@ def _check_range(name: str, values: np.ndarray, low: int, classes: Sequence[str]
         )
 
 
-def _check_missing(ds: xr.Dataset) -> None:
+def _check_values(block: xr.Dataset, classes: Sequence[str]) -> None:
     """A missing prediction has no loss either: anything else is a value that slipped in."""
-    absent = ds["prediction"].values == MISSING
+    prediction = block["prediction"].values
+    _check_range("prediction", prediction, MISSING, classes)
+    absent = prediction == MISSING
     for name in FLOATS if absent.any() else ():
-        if np.isfinite(ds[name].values[absent]).any():
+        if np.isfinite(block[name].values[absent]).any():
             raise LetheError(f"{name} has a value where the prediction is missing; expected NaN")
 
 

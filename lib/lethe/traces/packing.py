@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, overload
 
 import numcodecs
 import numpy as np
@@ -45,6 +45,10 @@ SMALL, LARGE = Packing(5000, 9), Packing(20_000, 5)
 LARGE_CELLS = 20_000_000  # seeds x epochs x samples; below it packing tightly takes seconds
 
 
+@overload
+def compact(run_folders: Sequence[Path | str], out: Path, view: str = "eval") -> Path: ...
+@overload
+def compact(run_folders: Sequence[Path | str], out: str, view: str = "eval") -> Path | str: ...
 def compact(run_folders: Sequence[Path | str], out: Path | str, view: str = "eval") -> Path | str:
     """Write the runs of several seeds into one store and check it against their logs.
 

@@ -6,7 +6,7 @@ missing), `loss` (cross-entropy, nats), `margin` (logit of the label minus the l
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from lethe.errors import LetheError
+from lethe.traces.blocks import block_slices
 from lethe.traces.checks import (
     ARRAYS,
     DIMS,
@@ -97,6 +98,8 @@ def _three_dims(name: str, value: np.ndarray) -> np.ndarray:
 
 def _int16(name: str, array: np.ndarray) -> np.ndarray:
     """A cast that refuses to wrap around."""
+    if np.can_cast(array.dtype, np.int16):
+        return array.astype(np.int16, copy=False)
     if array.size and np.abs(array.astype(np.int64)).max() > np.iinfo(np.int16).max:
         raise LetheError(f"{name} has a class index above {np.iinfo(np.int16).max}")
     return array.astype(np.int16)
@@ -150,24 +153,42 @@ def _assemble(
 
 
 def correct(ds: xr.Dataset) -> xr.DataArray:
-    """Return prediction == label, bool (seed, epoch, sample).
+    """Return prediction == label, bool (seed, epoch, sample), one byte a cell.
 
     Raises LetheError when a prediction is missing: missing is neither right nor wrong.
     """
-    missing = int((ds["prediction"] == MISSING).sum())
+    prediction, missing = ds["prediction"], 0
+    values, axis = np.empty(prediction.shape, bool), prediction.get_axis_num("sample")
+    for part, block in _blocks(ds):
+        missing += int((block == MISSING).sum())
+        right = block == block["label"]
+        np.moveaxis(values, axis, -1)[..., part] = right.transpose(..., "sample").values
     if missing:
         raise LetheError(
             f"{missing} predictions are missing, so right or wrong is unknown; "
             "drop those samples with lethe.traces.complete(ds)"
         )
-    result = (ds["prediction"] == ds["label"]).transpose(*ds["prediction"].dims)
-    return result.rename("correct").assign_attrs(long_name="prediction equals label")
+    result = prediction.copy(deep=False, data=values).rename("correct")
+    return result.drop_attrs(deep=False).assign_attrs(long_name="prediction equals label")
+
+
+def count_missing(ds: xr.Dataset) -> int:
+    """Return the number of predictions that are missing."""
+    return sum(int((block == MISSING).sum()) for _, block in _blocks(ds))
 
 
 def complete(ds: xr.Dataset) -> xr.Dataset:
     """Return the samples whose predictions are all there."""
-    whole = (ds["prediction"] != MISSING).all([dim for dim in DIMS[:2] if dim in ds.dims])
-    return ds.isel(sample=np.flatnonzero(whole.values))
+    others = [dim for dim in DIMS[:2] if dim in ds.dims]
+    whole = np.concatenate([(block != MISSING).all(others).values for _, block in _blocks(ds)])
+    return ds.isel(sample=slice(None) if whole.all() else np.flatnonzero(whole))
+
+
+def _blocks(ds: xr.Dataset) -> Iterator[tuple[slice, xr.DataArray]]:
+    """The predictions of a slice of samples after another; a single one stays loaded in `ds`."""
+    parts = list(block_slices(ds, ["prediction"]))
+    for part in parts:
+        yield part, (ds if len(parts) == 1 else ds.isel(sample=part))["prediction"]
 
 
 def match_samples(ds: xr.Dataset, samples: Sequence[str]) -> xr.Dataset:
@@ -176,6 +197,8 @@ def match_samples(ds: xr.Dataset, samples: Sequence[str]) -> xr.Dataset:
     if wanted.has_duplicates:
         raise LetheError(f"sample {wanted[wanted.duplicated()][0]!r} occurs more than once")
     found = ds.indexes["sample"]
+    if found.equals(wanted):
+        return ds
     foreign, missing = found.difference(wanted), wanted.difference(found)
     if len(foreign) or len(missing):
         example = f"{foreign[0]!r} is foreign" if len(foreign) else f"{missing[0]!r} has no trace"
@@ -199,7 +222,7 @@ def describe(ds: xr.Dataset) -> dict[str, Any]:
         "samples": ds.sizes["sample"],
         "classes": len(class_names(ds)),
         "test_accuracy": None if np.isnan(final).all() else float(np.nanmean(final)),
-        "missing": int((ds["prediction"] == MISSING).sum()),
+        "missing": count_missing(ds),
         "training_seconds": _seconds_a_run(ds, "seconds"),
         "clean_pass_seconds": _seconds_a_run(ds, "record_seconds"),
         "source": ds.encoding.get("source", ""),

@@ -13,7 +13,7 @@ from typing import Any
 import xarray as xr
 
 from lethe.errors import LetheError, nearest
-from lethe.paths import data_folder
+from lethe.paths import data_folder, why_missing
 from lethe.traces import files, places
 from lethe.traces.checks import validate
 from lethe.traces.members import Members
@@ -24,21 +24,17 @@ SEED_KEYS = ("seed", "seeds")  # of a configuration; all else is the same in the
 WHOLE = 2**28  # bytes; a file up to this size is checked in full when it is opened
 
 
-def traces_folder(root: Path | str | None = None) -> Path | str:
-    """The folder of the stores: `root`, else `traces` in the data folder (LETHE_DATA or `data`).
-
-    A root that is a URL, such as s3://bucket/traces, stays one.
-    """
-    if root is None:
-        return data_folder() / "traces"
-    return str(root).rstrip("/") if places.is_url(root) else Path(root)
+def traces_folder(root: Path | str | None = None) -> Path:
+    """The folder of the stores: `root`, else `traces` in the data folder (LETHE_DATA or `data`)."""
+    return Path(root) if root else data_folder() / "traces"
 
 
 def list_traces(root: Path | str | None = None) -> list[str]:
-    """The names of the stores in the traces folder, or at a URL, sorted."""
-    folder = traces_folder(root)
-    found = places.listed(folder) if isinstance(folder, str) else folder.glob(f"*{SUFFIX}")
-    names = (places.name_of(str(path)) for path in found)
+    """The names of the stores in the traces folder, or at a URL given as `root`, sorted."""
+    if root and places.is_url(root):
+        names = [places.name_of(path) for path in places.listed(str(root))]
+    else:
+        names = [path.name for path in traces_folder(root).glob(f"*{SUFFIX}")]
     return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
 
 
@@ -53,12 +49,12 @@ def find_store(name_or_path: str | Path, root: Path | str | None = None) -> Path
         if not path.is_file():
             raise LetheError(f"there is no trace store {path}; expected a file NAME{SUFFIX}")
         return path
-    folder, known = traces_folder(root), list_traces(root)
+    known, folder = list_traces(root), root or traces_folder()
     if str(name_or_path) not in known:
-        hint = nearest(str(name_or_path), known)
+        hint = nearest(str(name_or_path), known) + why_missing()
         raise LetheError(f"unknown traces {str(name_or_path)!r} in {folder}; {hint}")
     file = f"{name_or_path}{SUFFIX}"
-    return f"{folder}/{file}" if isinstance(folder, str) else folder / file
+    return f"{folder}/{file}" if places.is_url(folder) else Path(folder) / file
 
 
 def open_traces(
