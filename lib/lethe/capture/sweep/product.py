@@ -60,8 +60,7 @@ def read_sweep(file: Path | str) -> Sweep:
             for run in planned(table, file.resolve().parent):
                 merged += run.run_id in found
                 check_same_root(found.setdefault(run.run_id, run), run)
-                if len(found) + merged > MOST:
-                    raise LetheError(f"more than {MOST:,} runs: split the file")
+                check_number(len(found) + merged)
         except LetheError as error:
             raise LetheError(f"{file.name}, table {number}: {error}") from None
     return Sweep(tuple(found.values()), merged)
@@ -93,6 +92,7 @@ def planned(table: dict[str, Any], place: Path) -> Iterator[Run]:
         if key not in table:
             raise LetheError(f"{key} is missing")
     axes = [axis for key, value in table.items() for axis in choices(key, value)]
+    check_number(math.prod(map(len, axes)))
     for combination in itertools.product(*axes):
         yield plan(combination, place)
 
@@ -168,6 +168,12 @@ def plan(combination: tuple[Choice, ...], place: Path) -> Run:
     return plan_run(
         given.pop("dataset"), given.pop("model"), seed=seed, held=held, **given, **settings
     )
+
+
+def check_number(runs: int) -> None:
+    """LetheError for a sweep that nobody means."""
+    if runs > MOST:
+        raise LetheError(f"more than {MOST:,} runs: split the file")
 
 
 def check_same_root(one: Run, other: Run) -> None:
