@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich import print as show
 
+from lethe.errors import LetheError
+
 traces_app = typer.Typer(no_args_is_help=True, help="Look at, check and pack captured traces.")
 
 
@@ -61,25 +63,32 @@ def import_command(
     paths: Annotated[list[Path], typer.Argument(help="Logs of another system, or their folders.")],
     dataset: Annotated[str, typer.Option(help="Name of the data set.")],
     model: Annotated[str, typer.Option(help="Name of the network, without a hyphen.")],
-    format: Annotated[str, typer.Option(help="cartography.")] = "cartography",
+    format: Annotated[
+        str | None, typer.Option(help="cartography, toneva, aum, csv, parquet, netcdf; else told.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The store to write; default DATASET-MODEL-imported.")
+        Path | None, typer.Option(help="Store to write; default DATASET-MODEL-imported.zarr.zip.")
     ] = None,
-    view: Annotated[str | None, typer.Option(help="eval or train.")] = None,
+    view: Annotated[str | None, typer.Option(help="eval or train; needed for tables.")] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Seed of each run, in the order of the logs; repeated.")
+        list[int] | None, typer.Option(help="Seed of each log, in their order; may be repeated.")
     ] = None,
-    classes: Annotated[str | None, typer.Option(help="Class names in order, a,b,c.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Class names in order: cat,dog.")] = None,
     samples: Annotated[
         Path | None, typer.Option(help="CSV or Parquet: sample_id, label, columns to keep.")
     ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="What a table calls ours: sample_id=idx; repeated.")
+    ] = None,
     first_epoch: Annotated[
-        int | None, typer.Option(help="Number of the first epoch in the files.")
+        int | None, typer.Option(help="What the logs call the first epoch, where it is in doubt.")
     ] = None,
 ) -> None:
     """Make a store of the logs of another system."""
     from lethe.traces import exchange
 
+    store = out or Path(f"{dataset}-{model}-imported.zarr.zip")
+    exchange.check_new_store(store)
     ds = exchange.import_traces(
         paths,
         format=format,
@@ -87,8 +96,32 @@ def import_command(
         model=model,
         view=view,
         seeds=seed,
-        classes=classes.split(",") if classes else None,
+        classes=[name.strip() for name in classes.split(",")] if classes else None,
         samples=samples,
+        columns=_pairs(column or []),
         first_epoch=first_epoch,
     )
-    show(str(exchange.write_store(ds, out or Path(f"{dataset}-{model}-imported.zarr.zip"))))
+    for line in exchange.told(ds):
+        show(line)
+    show(str(exchange.write_store(ds, store)))
+
+
+@traces_app.command("export")
+def export_command(
+    store: Annotated[str, typer.Argument(help="Name or path of a store.")],
+    format: Annotated[str, typer.Option(help="cartography, toneva, aum, csv, parquet or netcdf.")],
+    out: Annotated[Path, typer.Option(help="File or folder to write.")],
+) -> None:
+    """Write a store in the format of another system."""
+    from lethe.traces.exchange import export_traces
+
+    show(str(export_traces(store, format, out)))
+
+
+def _pairs(words: list[str]) -> dict[str, str]:
+    for word in words:
+        if "=" not in word:
+            raise LetheError(
+                f"a column is written ours=theirs, such as sample_id=idx, not {word!r}"
+            )
+    return dict(word.split("=", 1) for word in words)

@@ -46,16 +46,19 @@ def assemble(
     cell = np.ravel_multi_index((seed, epoch, sample), shape)
     _check_once(rows, cell, int(np.prod(shape)))
     label, prediction, class_list = _answers(rows, sample, ids, classes, samples)
-    arrays = {"prediction": _placed(prediction, cell, shape, MISSING)}
-    for name in (name for name in FLOATS if name in rows.pieces):
-        arrays[name] = _placed(rows.column(name), cell, shape, np.nan)
+    floats: dict[str, Any] = {
+        name: _placed(rows.column(name), cell, shape, np.nan)
+        for name in FLOATS
+        if name in rows.pieces
+    }
     extra = {} if samples is None else {"columns": samples.drop(columns="label", errors="ignore")}
     return from_arrays(
-        **arrays,
-        label=label,
+        _placed(prediction, cell, shape, MISSING),
+        label,
+        **floats,
         sample=ids,
-        seeds=seeds,
-        epochs=epochs - _shift(view, first_epoch, int(epochs[0])),
+        seeds=seeds.tolist(),
+        epochs=(epochs - _shift(view, first_epoch, int(epochs[0]))).tolist(),
         classes=class_list,
         metrics=rows.metrics(seeds, len(epochs)),
         view=view,

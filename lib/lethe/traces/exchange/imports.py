@@ -13,13 +13,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from lethe.errors import LetheError
+from lethe.traces.checks import MISSING
 from lethe.traces.commits import check_view
+from lethe.traces.exchange import netcdf
 from lethe.traces.exchange import samples as tables
 from lethe.traces.exchange.assemble import assemble
 from lethe.traces.exchange.formats import Format, find_format
+from lethe.traces.exchange.guess import guess_format
 from lethe.traces.exchange.rows import Rows
 from lethe.traces.exchange.sources import Run, find_files, sort_into_runs
 from lethe.traces.files import file_sha256
@@ -30,9 +34,9 @@ PRESET = "imported"
 def import_traces(
     files: Sequence[Path | str],
     *,
-    format: str,
     dataset: str,
     model: str,
+    format: str | None = None,
     view: str | None = None,
     seeds: Sequence[int] | None = None,
     classes: Sequence[str] | None = None,
@@ -42,20 +46,37 @@ def import_traces(
 ) -> xr.Dataset:
     """Read the logs of another system as a Dataset of traces (seed, epoch, sample).
 
-    `samples` is a table of sample_id with labels and columns to keep, `columns` says what a table
-    calls ours, `first_epoch` the files' number of the first epoch there is. Raises LetheError
-    naming file and line of whatever is not as the format has it.
+    `format` is told by content if it is not given. `samples` is a table of sample_id with labels
+    and columns to keep, `columns` says what a table calls ours, `first_epoch` what the files call
+    the first epoch there is. Raises LetheError naming file and line of whatever is not as the
+    format has it.
     """
     check_names(dataset, model)
-    kind = find_format(format)
-    view = _view(kind, view)
-    runs = sort_into_runs(find_files(files), kind.one_run_a_folder, seeds)
-    rows = read_rows(kind, runs, _columns(kind, columns))
-    table = _table(rows, samples)
+    found = find_files(files)
+    kind = find_format(format or guess_format(found, columns or {}))
     names = {"dataset": dataset, "model": model, "preset": PRESET}
-    ds = assemble(rows, view, first_epoch, classes, table, **names)
-    origin = _origin(kind, runs, samples, columns)
-    return _with_origin(ds, rows, origin | {"first_epoch": int(rows.column("epoch").min())})
+    if kind.name == "netcdf":
+        return _with_names(netcdf.read(_only(found, kind)), names)
+    view = _view(kind, view)
+    runs = sort_into_runs(found, kind.one_run_a_folder, seeds)
+    rows = read_rows(kind, runs, _columns(kind, columns))
+    check_seeds(rows, seeds)
+    ds = assemble(rows, view, first_epoch, classes, _table(rows, samples), **names)
+    if kind.by_presentation:
+        check_presentations(ds)
+    return _with_origin(ds, rows, _origin(kind, runs, rows, samples, columns))
+
+
+def _only(files: Sequence[Path], kind: Format) -> Path:
+    if len(files) != 1:
+        raise LetheError(f"{len(files)} files were given; {kind.title} is imported by itself")
+    return files[0]
+
+
+def _with_names(ds: xr.Dataset, names: Mapping[str, str]) -> xr.Dataset:
+    """A whole Dataset of traces under its new names; the rest of its past stays as it is."""
+    config = json.loads(ds.attrs["config"]) | names
+    return ds.assign_attrs(names, config=json.dumps(config, sort_keys=True, ensure_ascii=False))
 
 
 def check_names(dataset: str, model: str) -> None:
@@ -97,6 +118,24 @@ def read_rows(kind: Format, runs: Sequence[Run], columns: Mapping[str, str]) -> 
     return rows
 
 
+def check_seeds(rows: Rows, seeds: Sequence[int] | None) -> None:
+    """LetheError if seeds were given and the files have others of their own."""
+    found = np.unique(rows.column("seed")).tolist() if rows.count else []
+    if seeds and not set(found) <= set(seeds):
+        raise LetheError(f"the files have a column of seeds, {found}, so seeds cannot be given")
+
+
+def check_presentations(ds: xr.Dataset) -> None:
+    """LetheError if samples were measured unequally often: measurement n is then no epoch."""
+    missing = (ds["prediction"] == MISSING).any(["seed", "epoch"]).values
+    if missing.any():
+        name = str(ds["sample"].values[missing.argmax()])
+        raise LetheError(
+            f"{int(missing.sum())} samples were measured less often than others, e.g. {name!r}; "
+            "the nth measurement of a sample is then not epoch n. Were last batches dropped?"
+        )
+
+
 def _table(rows: Rows, samples: Path | str | None) -> Any:
     if samples is None:
         return None
@@ -118,13 +157,20 @@ def _with_origin(ds: xr.Dataset, rows: Rows, origin: Mapping[str, Any]) -> xr.Da
 
 
 def _origin(
-    kind: Format, runs: Sequence[Run], samples: Path | str | None, columns: Mapping[str, str] | None
+    kind: Format,
+    runs: Sequence[Run],
+    rows: Rows,
+    samples: Path | str | None,
+    columns: Mapping[str, str] | None,
 ) -> dict[str, Any]:
     """Format, options, and every file by hash and by name, from the folder that holds them all."""
     files = [path.resolve() for run in runs for path in run.files]
     folder = Path(os.path.commonpath([path.parent for path in files]))
     told = [{"file": str(path.relative_to(folder)), "sha256": file_sha256(path)} for path in files]
     origin: dict[str, Any] = {"format": kind.name, "files": told}
+    origin["first_epoch"] = int(rows.column("epoch").min())
     if samples:
         origin["samples"] = {"file": Path(samples).name, "sha256": file_sha256(Path(samples))}
-    return origin | ({"columns": dict(columns)} if columns else {})
+    if columns:
+        origin["columns"] = dict(columns)
+    return origin | ({"columns_left_out": sorted(rows.ignored)} if rows.ignored else {})

@@ -28,7 +28,8 @@ class Chunk:
 
     label and prediction are class names or numbers as text, None where missing; `right` is given
     in place of `prediction` where a log only knows right (1) and wrong (0), -1 where missing.
-    `metrics` [epoch] are those of a whole seed, for a chunk that holds all of it.
+    `metrics` [epoch] are those of a whole seed, for a chunk that holds all of it; `ignored` names
+    columns that were not read.
     """
 
     where: Callable[[int], str]
@@ -40,6 +41,7 @@ class Chunk:
     right: np.ndarray | None = None
     floats: Mapping[str, np.ndarray] = field(default_factory=dict)
     metrics: Mapping[str, np.ndarray] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Rows:
     starts: list[int] = field(default_factory=list)
     wheres: list[Callable[[int], str]] = field(default_factory=list)
     measured: dict[int, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    ignored: set[str] = field(default_factory=set)
     count: int = 0
 
     def add(self, chunk: Chunk) -> None:
@@ -89,6 +92,7 @@ class Rows:
         self.starts.append(self.count)
         self.wheres.append(chunk.where)
         self.count += len(chunk.epoch)
+        self.ignored |= set(chunk.ignored)
         if chunk.metrics:
             self.measured[int(chunk.seed[0])] = chunk.metrics
         for name, values in columns.items():
