@@ -14,16 +14,20 @@ traces_app = typer.Typer(no_args_is_help=True, help="Look at, check and pack cap
 
 
 @traces_app.command("list")
-def list_command() -> None:
-    """Name the shipped trace stores."""
+def list_command(
+    root: Annotated[str, typer.Argument(help="A folder or URL; none: the shipped stores.")] = "",
+) -> None:
+    """Name the trace stores of a folder or URL."""
     from lethe.traces import list_traces
 
-    for name in list_traces():
+    for name in list_traces(root or None):
         show(name)
 
 
 @traces_app.command("show")
-def show_command(store: Annotated[str, typer.Argument(help="Name or path of a store.")]) -> None:
+def show_command(
+    store: Annotated[str, typer.Argument(help="Name, path or URL of a store.")],
+) -> None:
     """Print what a store holds."""
     from lethe.traces import describe, open_traces
 
@@ -33,14 +37,14 @@ def show_command(store: Annotated[str, typer.Argument(help="Name or path of a st
 
 @traces_app.command("verify")
 def verify_command(
-    paths: Annotated[list[Path], typer.Argument(help="Stores NAME.zarr.zip, or run folders.")],
+    paths: Annotated[list[str], typer.Argument(help="Stores, as for show, or run folders.")],
 ) -> None:
     """Check stores against their hashes, and runs against all that can be computed again."""
     from lethe.capture.verify import verify_run, verify_traces
 
     problems = 0
     for path in paths:
-        report = verify_run(path) if path.is_dir() else verify_traces(path)
+        report = verify_run(path) if Path(path).is_dir() else verify_traces(path)
         show("\n".join(report.lines()))
         problems += len(report.problems)
     raise typer.Exit(1 if problems else 0)
@@ -49,7 +53,7 @@ def verify_command(
 @traces_app.command("compact")
 def compact_command(
     runs: Annotated[list[Path], typer.Argument(help="Finished run folders, one a seed.")],
-    out: Annotated[Path, typer.Option(help="The store to write, NAME.zarr.zip.")],
+    out: Annotated[str, typer.Option(help="The store to write, a path or URL NAME.zarr.zip.")],
     view: Annotated[str, typer.Option(help="eval or train.")] = "eval",
 ) -> None:
     """Pack the runs of several seeds into one store."""

@@ -26,8 +26,9 @@ from lethe.capture.audit import epoch_hashes
 from lethe.capture.recipes import Recipe
 from lethe.capture.replay import committed_plan
 from lethe.errors import LetheError
-from lethe.traces import commits, epoch_files, files, open_traces
+from lethe.traces import commits, epoch_files, files, open_traces, sample_blocks, verify_store
 from lethe.traces.checks import VIEWS
+from lethe.traces.places import is_url
 
 OWN = ("lock", "manifest.json", "samples.parquet", "done.json", "weights.safetensors", "epochs")
 DRAWN = ("order", "multiset", "augment")
@@ -44,6 +45,7 @@ class Report:
     problems: list[str] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
+    url: str = ""  # of a store that is not a file
 
     def check(self, name: str, found: object, expected: object, where: str) -> None:
         """Count a check as passed, or note `where` it found something else."""
@@ -57,7 +59,7 @@ class Report:
         verdict = f"{len(self.problems)} problems" if self.problems else "no problem"
         counts = [f"checked: {count} x {name}" for name, count in sorted(self.passed.items())]
         return [
-            f"{self.path} ({self.kind}): {verdict} in {self.passed.total()} checks",
+            f"{self.url or self.path} ({self.kind}): {verdict} in {self.passed.total()} checks",
             *(f"PROBLEM: {line}" for line in self.problems),
             *counts,
             *(f"not checked: {line}" for line in self.not_checked),
@@ -90,10 +92,12 @@ def verify_traces(store: Path | str) -> Report:
     Raises LetheError when it cannot be opened.
     """
     with open_traces(store) as ds:
-        report = Report(Path(ds.encoding["source"]), "store")
+        source = ds.encoding["source"]
+        verify_store(source)  # opening reads a small store only in full
+        report = Report(Path(source), "store", url=source if is_url(source) else "")
         report.passed["store by checksum"] += 1
         for position, manifest in enumerate(json.loads(ds.attrs["manifests"])):
-            check_seed(report, ds.isel(seed=position).load(), manifest.get("config", {}))
+            check_seed(report, ds.isel(seed=position), manifest.get("config", {}))
     report.not_checked.append("values against the run folders they were packed from")
     return report
 
@@ -101,7 +105,7 @@ def verify_traces(store: Path | str) -> Report:
 def check_seed(report: Report, run: xr.Dataset, config: dict[str, Any]) -> None:
     """One seed of a store: its draws by seeds and sample ids, its accuracies by predictions."""
     expected = contract(report, config, run["sample"].values)
-    right = (run["prediction"] == run["label"]).mean("sample").values
+    right = shares_right(run)
     for epoch, share in zip(run["epoch"].values, right):
         where, at = f"seed {int(run['seed'])} epoch {epoch}", run.sel(epoch=epoch)
         hashes = {name: str(at[f"{name}_hash"].values) for name in DRAWN if f"{name}_hash" in at}
@@ -111,6 +115,14 @@ def check_seed(report: Report, run: xr.Dataset, config: dict[str, Any]) -> None:
             check_hashes(report, where, hashes, {name: again[name] for name in names})
         if run.attrs["view"] == "eval" and "train_accuracy" in run:
             report.check("train accuracy", float(share), float(at["train_accuracy"]), where)
+
+
+def shares_right(run: xr.Dataset) -> np.ndarray:
+    """The share of right predictions by epoch, counted in blocks of samples."""
+    right = [
+        (block["prediction"] == block["label"]).sum("sample").values for block in sample_blocks(run)
+    ]
+    return np.sum(right, axis=0) / run.sizes["sample"]
 
 
 def check_identity(report: Report, manifest: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """`-p traces=PATH`: traces of your own in the place of those that a page reads.
 
-PATH is a store NAME.zarr.zip, a finished run folder, a folder of stores or of runs, or the name of
-a shipped store; several are separated by commas. Runs are compacted first, the seeds of one
-configuration into one store. Cost: 0.3 s a store, and a second for each run of 6,000 images.
+PATH is a store NAME.zarr.zip, a finished run folder, a folder of stores or of runs, the name of a
+shipped store, or the URL of a store or of a folder of stores, such as s3://bucket/traces; several
+are separated by commas. Runs are compacted first, the seeds of one configuration into one store.
+Cost: 0.3 s a store, and a second for each run of 6,000 images.
 """
 
 import glob
@@ -20,6 +21,7 @@ from lethe.pages.stores import check_alike
 from lethe.traces import compact, list_traces, open_traces
 from lethe.traces.commits import committed_epochs
 from lethe.traces.files import read_json
+from lethe.traces.places import is_url
 from lethe.traces.store import SEED_KEYS, SUFFIX, find_store
 
 NAME = "traces"
@@ -32,7 +34,7 @@ def resolve(
     """The parameters `given` with `traces` turned into those that the page has.
 
     Runs are compacted into the folder `work`. Raises LetheError for a path that holds no traces,
-    for stores that are not of the same images, and for a page that takes another number of them.
+    for stores that are not of the same samples, and for a page that takes another number of them.
     """
     if NAME not in given or NAME in known:
         return dict(given)
@@ -60,7 +62,7 @@ def _pair(
     """Two stores as `models`, nothing beside them, and the names that the stores have."""
     if len(stores) != 2:
         raise LetheError(
-            f"{page} compares two networks on the same images, and {_listed(stores)}; give two: "
+            f"{page} compares two networks on the same samples, and {_listed(stores)}; give two: "
             f"-p {NAME}=FIRST,SECOND"
         )
     first = opened(stores[0])
@@ -98,7 +100,7 @@ def opened(store: str) -> xr.Dataset:
 
 
 def check_pair(first: xr.Dataset, stores: list[str]) -> None:
-    """LetheError unless the second store is of the same images and classes as the first."""
+    """LetheError unless the second store is of the same samples and classes as the first."""
     opened(stores[1]).close()
     try:
         check_alike(first, open_traces(stores[1], samples=first["sample"].values))
@@ -111,6 +113,9 @@ def find_stores(text: str, work: Path) -> list[str]:
     stores: list[str] = []
     runs: list[Path] = []
     for word in filter(None, map(str.strip, text.split(","))):
+        if is_url(word):
+            stores += _at_url(word)
+            continue
         for path in _found(word):
             (runs.append(path) if path.is_dir() else stores.append(str(path.resolve())))
     if not stores and not runs:
@@ -122,10 +127,20 @@ def find_stores(text: str, work: Path) -> list[str]:
     return stores
 
 
+def _at_url(url: str) -> list[str]:
+    """The store at a URL, or the stores in the folder that it names."""
+    if url.endswith(SUFFIX):
+        return [url]
+    inside = [f"{url.rstrip('/')}/{name}{SUFFIX}" for name in list_traces(url)]
+    if not inside:
+        raise LetheError(f"{NAME}: {url} holds no stores *{SUFFIX}")
+    return inside
+
+
 def _found(word: str) -> list[Path]:
     """The stores and run folders that one path or pattern names."""
     if word in list_traces():
-        return [find_store(word)]
+        return [Path(find_store(word))]
     paths = [Path(found) for found in sorted(glob.glob(word))] or [Path(word).expanduser()]
     return [each for path in paths for each in _in_path(path)]
 

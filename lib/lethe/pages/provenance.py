@@ -26,9 +26,11 @@ MARKS = Path("/proc/self/status")  # what Linux knows of this process
 
 def of_store(traces: Any) -> dict[str, Any]:
     """Return name, hash, preset, model, seeds, device and commit of an opened trace store."""
+    from lethe.traces import fingerprint  # here: the build reads footers without xarray
+
     attrs = traces.attrs
     source = traces.encoding.get("source")
-    digest = traces.encoding.get("sha256") or (sha256(source) if source else "none")
+    digest = fingerprint(traces) or (sha256(source) if source else "none")
     manifests = json.loads(attrs.get("manifests", "[]"))
     ran_on = [manifest.get("environment", {}) for manifest in manifests]
     return {
@@ -110,9 +112,10 @@ def handed_on() -> str:
 
 def _git(*arguments: str) -> str:
     """What git says of this working copy; nothing outside one."""
-    options = {"cwd": Path(__file__).parent, "capture_output": True, "text": True, "check": True}
+    command, here = ["git", *arguments], Path(__file__).parent
     try:
-        return subprocess.run(["git", *arguments], **options).stdout.strip()
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 

@@ -1,4 +1,4 @@
-"""The trace stores behind a page: two networks on one data set, matched image by image.
+"""The trace stores behind a page: two networks on one data set, matched sample by sample.
 
 The parameters `dataset`, `models` and `preset` of a page name the stores DATASET-MODEL-PRESET of
 the traces folder; the path of a store NAME.zarr.zip may stand in place of a model. A second data
@@ -14,7 +14,7 @@ import xarray as xr
 
 from lethe.errors import LetheError, nearest
 from lethe.pages import book
-from lethe.traces import class_names, list_traces, open_traces
+from lethe.traces import class_names, fingerprint, list_traces, open_traces
 from lethe.traces.store import SUFFIX, find_store
 
 FIELDS = ("dataset", "model", "preset")
@@ -58,7 +58,8 @@ def find_pair(
 def _find(dataset: str, model: str, preset: str, asked: str) -> str:
     if is_file(model):
         try:
-            return str(find_store(model).resolve())
+            found = find_store(model)
+            return str(found.resolve()) if isinstance(found, Path) else found
         except LetheError as error:
             raise LetheError(f"models: {error}") from None
     stores = captured()
@@ -97,10 +98,10 @@ def find_beside(
 def open_pair(
     page: book.Page, dataset: str, models: Sequence[str] | str, preset: str
 ) -> list[xr.Dataset]:
-    """Open the stores of both models, the second in the image order of the first.
+    """Open the stores of both models, the second in the order of the first.
 
     The page notes them for its footer. Raises LetheError as `find_pair` does, and when the two
-    are not traces of the same images, labels and classes.
+    are not traces of the same samples, labels and classes.
     """
     return _open(page, find_pair(dataset, models, preset))
 
@@ -124,15 +125,15 @@ def _open(page: book.Page, names: list[str]) -> list[xr.Dataset]:
 
 
 def check_alike(first: xr.Dataset, second: xr.Dataset) -> None:
-    """LetheError unless two stores of the same images, in one order, can be compared."""
-    if first.encoding.get("sha256", "first") == second.encoding.get("sha256", "second"):
+    """LetheError unless two stores of the same samples, in one order, can be compared."""
+    if (fingerprint(first) or "first") == (fingerprint(second) or "second"):
         raise LetheError("they are the same traces")
     if class_names(first) != class_names(second):
         raise LetheError("their classes differ")
     differ = np.flatnonzero(first["label"].values != second["label"].values)
     if len(differ):
         example = str(first["sample"].values[differ[0]])
-        raise LetheError(f"{len(differ)} images have another label there, e.g. {example!r}")
+        raise LetheError(f"{len(differ)} samples have another label there, e.g. {example!r}")
 
 
 def model_names(pair: Sequence[xr.Dataset]) -> list[str]:

@@ -14,11 +14,11 @@ from lethe.traces.schema import (
     complete,
     correct,
     describe,
+    fingerprint,
     from_arrays,
     match_samples,
 )
 from lethe.traces.store import (
-    fingerprint,
     list_traces,
     open_traces,
     traces_folder,

@@ -111,7 +111,8 @@ def _numbered_classes(label: np.ndarray, prediction: np.ndarray) -> list[str]:
 
 
 def _strings(values: Any) -> np.ndarray:
-    series = pd.Series(list(values), dtype=object)
+    known = isinstance(values, pd.Series)  # a list of a million strings costs seconds
+    series = values.astype(object) if known else pd.Series(list(values), dtype=object)
     return series.where(series.notna(), "").astype(str).to_numpy(dtype=str)
 
 
@@ -226,8 +227,20 @@ def describe(ds: xr.Dataset) -> dict[str, Any]:
         "training_seconds": _seconds_a_run(ds, "seconds"),
         "clean_pass_seconds": _seconds_a_run(ds, "record_seconds"),
         "source": ds.encoding.get("source", ""),
-        "sha256": ds.encoding.get("sha256", ""),
+        "sha256": fingerprint(ds),
     }
+
+
+def fingerprint(ds: xr.Dataset) -> str:
+    """Return what tells the store behind `ds` from any other; empty for traces in memory.
+
+    The SHA-256 of the file where `open_traces` read it whole, else `zip-` and the SHA-256 of the
+    names, sizes and CRC-32s of its members: enough against mistakes, not against malice.
+    """
+    if "sha256" in ds.encoding:
+        return ds.encoding["sha256"]
+    digest = ds.encoding.get("directory_sha256")
+    return f"zip-{digest}" if digest else ""
 
 
 def _seconds_a_run(ds: xr.Dataset, name: str) -> float | None:

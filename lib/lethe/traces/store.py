@@ -108,18 +108,6 @@ def _members(place: str | Path) -> Members:
         ) from None
 
 
-def fingerprint(ds: xr.Dataset) -> str:
-    """What tells the store behind `ds` from any other; empty for traces in memory.
-
-    The SHA-256 of the file where `open_traces` read it whole, else `directory-` and the SHA-256 of
-    the names, sizes and CRC-32s of all members: enough against mistakes, not against malice.
-    """
-    if "sha256" in ds.encoding:
-        return ds.encoding["sha256"]
-    digest = ds.encoding.get("directory_sha256")
-    return f"directory-{digest}" if digest else ""
-
-
 def verify_store(name_or_path: Path | str) -> None:
     """Raise LetheError unless the store is complete and every byte fits its checksum."""
     members = _members(name_or_path)
