@@ -3,22 +3,45 @@
 `correct` is bool [..., epoch, sample]; loss, margin and error_l2 are floats of the same shape.
 NaN marks what is not defined (a sample never learned has no forgetting), never a number.
 direction +1: higher = harder; -1: higher = easier. `harder` turns all of them the same way.
-Cost: one pass over the trace; the decay rates cost a fit (see `curves`).
+Cost: one pass over the trace, a block of samples at a time: about 100 MB beyond trace and result;
+from a store `score` reads as it goes. The decay rates cost a fit (see `curves`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import numpy as np
 import xarray as xr
 
 from lethe import traces
 from lethe.analysis import curves
+from lethe.analysis.curves import batch
+from lethe.analysis.curves.pooled import even_slices, pooled_rate
 from lethe.errors import LetheError, nearest
+from lethe.traces.blocks import block_slices
 
 DIMS = ("seed", "epoch", "sample")
+CELLS = 1 << 23  # of a trace that are worked on at a time; as floats they take 64 MB
+
+Compute = Callable[[np.ndarray], np.ndarray]
+
+
+def by_blocks(compute: Compute) -> Compute:
+    """`compute` on [..., epoch, sample], a block of samples at a time; the values do not change."""
+
+    @wraps(compute)
+    def blockwise(trace: np.ndarray) -> np.ndarray:
+        trace = np.asarray(trace)
+        blocks = -(-trace.size // CELLS)
+        if blocks < 2:
+            return compute(trace)
+        parts = even_slices(trace.shape[-1], blocks)
+        return np.concatenate([compute(trace[..., part]) for part in parts], axis=-1)
+
+    return blockwise
 
 
 def never_learned(correct: np.ndarray) -> np.ndarray:
@@ -26,12 +49,14 @@ def never_learned(correct: np.ndarray) -> np.ndarray:
     return ~np.asarray(correct, bool).any(-2)
 
 
+@by_blocks
 def first_learned(correct: np.ndarray) -> np.ndarray:
     """First epoch (index) at which each sample was right, NaN if never; float [..., sample]."""
     correct = np.asarray(correct, bool)
     return np.where(never_learned(correct), np.nan, correct.argmax(-2))
 
 
+@by_blocks
 def forgetting_events(correct: np.ndarray) -> np.ndarray:
     """Times a sample was right and then wrong at the next epoch, NaN if never learned.
 
@@ -47,6 +72,7 @@ def never_forgotten(correct: np.ndarray) -> np.ndarray:
     return forgetting_events(correct) == 0
 
 
+@by_blocks
 def mean_retention(correct: np.ndarray) -> np.ndarray:
     """Share of epochs right from first_learned on, NaN if never learned; float [..., sample]."""
     correct = np.asarray(correct, bool)
@@ -63,14 +89,27 @@ def decay_rate(correct: np.ndarray, method: str = "least_squares") -> np.ndarray
     known = ("least_squares", "bernoulli", "shrunken")
     if method not in known:
         raise LetheError(f"unknown method {method!r}: {nearest(method, known)}")
-    retention, _ = curves.retention_traces(correct)
-    if method != "shrunken":
-        return curves.fit_exponential(retention, method=method).rate
-    leading = retention.reshape(-1, *retention.shape[-2:])
-    rates = [curves.shrink(seed).rate for seed in leading]
-    return np.stack(rates).reshape(retention.shape[:-1])
+    correct = np.asarray(correct, bool)
+    if method == "shrunken":
+        seeds = correct.reshape(-1, *correct.shape[-2:])
+        rates = [pooled_rate(seed[None]) for seed in seeds]
+        return np.stack(rates).reshape(*correct.shape[:-2], correct.shape[-1])
+    if correct.size <= CELLS:
+        return curves.fit_exponential(curves.retention_traces(correct)[0], method=method).rate
+    return _decay_rate_blocks(correct, _MANY[method])
 
 
+_MANY = {"least_squares": "exponential", "bernoulli": "exponential_likelihood"}
+
+
+def _decay_rate_blocks(correct: np.ndarray, curve: str) -> np.ndarray:
+    """The same rates for very many traces: on two threads, few of them as floats at a time."""
+    parts = even_slices(correct.shape[-1], -(-correct.size // (16 * CELLS)))
+    rates = [batch.fit_many(correct[..., part], curve).rate for part in parts]
+    return np.concatenate(rates, axis=-1)
+
+
+@by_blocks
 def aum(margin: np.ndarray) -> np.ndarray:
     """Area under the margin: its mean over epochs (Pleiss et al. 2020); [..., sample]."""
     return np.asarray(margin, float).mean(-2)
@@ -87,11 +126,13 @@ def el2n(error_l2: np.ndarray, epoch: int) -> np.ndarray:
     return np.asarray(error_l2, float)[..., epoch, :]
 
 
+@by_blocks
 def confidence(loss: np.ndarray) -> np.ndarray:
     """Mean over epochs of exp(-loss), the label's probability (Swayamdipta et al. 2020)."""
     return np.exp(-np.asarray(loss, float)).mean(-2)
 
 
+@by_blocks
 def variability(loss: np.ndarray) -> np.ndarray:
     """Standard deviation over epochs of exp(-loss) (Swayamdipta et al. 2020); [..., sample]."""
     return np.exp(-np.asarray(loss, float)).std(-2)
@@ -111,15 +152,17 @@ def final_loss(loss: np.ndarray) -> np.ndarray:
 class Score:
     """A named score; compute maps `needs` (correct or a trace variable) to [seed, sample].
 
-    `at`: the one epoch that it looks at, for scores of a single epoch.
+    `at`: the one epoch that it looks at, for scores of a single epoch. `joint`: a value depends on
+    all samples of its seed, and not on the sample alone.
     """
 
     name: str
     title: str
     direction: int
     needs: str
-    compute: Callable[[np.ndarray], np.ndarray]
+    compute: Compute
     at: int | None = None
+    joint: bool = False
 
 
 _TABLE = [
@@ -140,6 +183,7 @@ _TABLE = [
         1,
         "correct",
         lambda correct: decay_rate(correct, "shrunken"),
+        joint=True,
     ),
     Score("aum", "area under the margin", -1, "margin", aum),
     Score("el2n_epoch_1", "EL2N at epoch 1", 1, "error_l2", lambda error: el2n(error, 0), at=1),
@@ -153,7 +197,7 @@ SCORES: dict[str, Score] = {entry.name: entry for entry in _TABLE}
 
 
 def score(ds: xr.Dataset, name: str) -> xr.DataArray:
-    """Compute a named score from an opened trace.
+    """Compute a named score from an opened trace, reading a large one a block at a time.
 
     Returns float [seed, sample] with attributes direction and title.
     Raises LetheError for an unknown name, naming the nearest, and for an epoch that is not there.
@@ -161,20 +205,44 @@ def score(ds: xr.Dataset, name: str) -> xr.DataArray:
     if name not in SCORES:
         raise LetheError(f"unknown score {name!r}: {nearest(name, SCORES)}")
     entry, first = SCORES[name], int(ds["epoch"][0])
-    source = traces.correct(ds) if entry.needs == "correct" else ds[entry.needs]
+    seen = ds
     if entry.at is not None:
         if not has_epoch(ds, entry):
             raise LetheError(
                 f"{entry.title} is taken at epoch {entry.at}; these traces (view "
                 f"{ds.attrs.get('view', 'eval')!r}) have epochs {first} to {int(ds['epoch'][-1])}"
             )
-        source = source.isel(epoch=[entry.at - first])
-    values = entry.compute(source.transpose(*DIMS).values)
+        seen = ds.isel(epoch=[entry.at - first])
+    small = np.prod([seen.sizes[dim] for dim in DIMS]) <= CELLS
+    values = _computed(seen, entry) if small else _streamed(seen, entry)
     if name == "first_learned":
         values = values + first  # the train view begins with epoch 1
     attrs = {"direction": entry.direction, "title": entry.title}
     coords = {"seed": ds["seed"], "sample": ds["sample"]}
     return xr.DataArray(values, coords, ("seed", "sample"), name=name, attrs=attrs)
+
+
+def _computed(ds: xr.Dataset, entry: Score) -> np.ndarray:
+    source = traces.correct(ds) if entry.needs == "correct" else ds[entry.needs]
+    return entry.compute(source.transpose(*DIMS).values)
+
+
+def _streamed(ds: xr.Dataset, entry: Score) -> np.ndarray:
+    """The score [seed, sample] of a part of the traces after another."""
+    if entry.joint:
+        seeds = (ds.isel(seed=[k]) for k in range(ds.sizes["seed"]))
+        return np.concatenate([_computed(seed, entry) for seed in seeds])
+    needs = "prediction" if entry.needs == "correct" else entry.needs
+    values = np.empty((ds.sizes["seed"], ds.sizes["sample"]))
+    try:
+        for part in block_slices(ds, (needs,)):
+            alone = part.start == ds.sizes["sample"] - 1  # numpy adds up a single sample otherwise
+            block = ds.isel(sample=slice(part.start - alone, part.stop))
+            values[:, part] = _computed(block, entry)[:, int(alone) :]
+    except LetheError:
+        traces.correct(ds)  # counts all that is missing, not one block's
+        raise
+    return values
 
 
 def has_epoch(ds: xr.Dataset, entry: Score) -> bool:

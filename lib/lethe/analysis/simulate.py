@@ -6,10 +6,13 @@ learned). `serial`: the same chance at every epoch, but neighbouring epochs are 
 a Gaussian autoregression of order 1 lies below the quantile of that chance. `lapse_relearn`:
 forgets with probability 1 - exp(-rate) per epoch, comes back with probability `relearn`.
 `permanent_drop`: forgets once at that hazard and stays wrong.
-Cost: one random draw per cell.
+Cost: one random draw per cell; a byte a cell of memory (`serial`: 16 bytes).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from scipy.special import ndtr
@@ -33,7 +36,8 @@ def resample_correct(
     """
     first = np.atleast_2d(np.asarray(first_learned, float))
     rate = _rates(rate, first)
-    return _decaying(rate, first, rng.random((len(first), epochs, first.shape[1])))
+    draws = (rng.random(first.shape[1]) for _ in range(len(first) * epochs))
+    return _decaying(rate, first, epochs, draws)
 
 
 def simulate_correct(
@@ -68,7 +72,8 @@ def simulate_correct(
     if process in ("lapse_relearn", "permanent_drop"):
         return _two_state(rng, rate, epochs, first, relearn if process == "lapse_relearn" else 0.0)
     if process == "serial":
-        return _decaying(rate, first, _chained(rng, (shape[0], epochs, shape[1]), correlation))
+        draws = _chained(rng, (shape[0], epochs, shape[1]), correlation)
+        return _decaying(rate, first, epochs, iter(draws.reshape(-1, shape[1])))
     return resample_correct(rate, first, epochs, rng)
 
 
@@ -101,13 +106,28 @@ def steady_lapses(correct: np.ndarray) -> tuple[np.ndarray, float]:
     relearn probability per epoch). To be fed to simulate_correct: a trace that loses and regains
     samples at a steady pace, with no decay in it.
     """
-    right = np.asarray(correct, bool)
-    learned = np.maximum.accumulate(right, axis=1)[:, :-1]
-    before, after = right[:, :-1], right[:, 1:]
-    lost, exposed = (before & ~after).sum((0, 1)), before.sum((0, 1))
+    lost, exposed, found, wrong = lapses(correct)
     hazard = np.minimum(lost / np.maximum(exposed, 1), 1 - np.exp(-5.0))
-    wrong = learned & ~before
-    return -np.log1p(-hazard), float((wrong & after).sum() / max(wrong.sum(), 1))
+    return -np.log1p(-hazard), float(found / max(wrong, 1))
+
+
+def lapses(correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """How often each sample was lost, and could have been: int [sample]; and how often any was
+    found again, and could have been. All seeds together; correct bool [seed, epoch, sample].
+    """
+    right = np.asarray(correct, bool)
+    shape = right.shape[2:]
+    lost, exposed = np.zeros(shape, int), np.zeros(shape, int)
+    found = wrong = 0
+    for run in right:
+        learned = np.zeros(shape, bool)
+        for before, after in pairwise(run):
+            learned |= before
+            away = learned & ~before
+            lost += before & ~after
+            exposed += before
+            found, wrong = found + np.count_nonzero(away & after), wrong + np.count_nonzero(away)
+    return lost, exposed, found, wrong
 
 
 def permute_epochs(rng: np.random.Generator, traces: np.ndarray) -> np.ndarray:
@@ -136,11 +156,19 @@ def _two_state(
     return correct
 
 
-def _decaying(rate: np.ndarray, first: np.ndarray, draw: np.ndarray) -> np.ndarray:
-    """Right at first_learned and, after it, where draw [seed, epoch, sample] < exp(-rate * t)."""
-    since = np.arange(draw.shape[1])[:, None] - first[:, None, :]
-    chance = np.exp(-rate[:, None, :] * np.maximum(np.nan_to_num(since), 0.0))
-    return np.where(since == 0, True, draw < chance) & (since >= 0)
+def _decaying(
+    rate: np.ndarray, first: np.ndarray, epochs: int, draws: Iterator[np.ndarray]
+) -> np.ndarray:
+    """Right at first_learned and, after it, where a draw < exp(-rate * t).
+
+    draws: [sample] for each epoch of the first seed, then of the next: few floats at a time.
+    """
+    correct = np.zeros((len(first), epochs, first.shape[1]), dtype=bool)
+    for seed, epoch in np.ndindex(len(first), epochs):
+        since = epoch - first[seed]
+        chance = np.exp(-rate[seed] * np.maximum(np.nan_to_num(since), 0.0))
+        correct[seed, epoch] = np.where(since == 0, True, next(draws) < chance) & (since >= 0)
+    return correct
 
 
 def _chained(

@@ -1,8 +1,8 @@
 """Curve fits of 10^6 to 10^8 traces: identical 0/1 traces fitted once, blocks side by side.
 
-0/1 traces of up to 63 epochs are packed into 64-bit keys; each block of up to 524,288 rows fits its
-distinct keys. Other traces are fitted in pieces of 8,192 rows. The fits are those of
-`curve_models`, and their bits do not depend on the number of threads.
+0/1 traces are packed into 64-bit keys (up to 63 epochs) or keys of two words (up to 127); each
+block of up to 524,288 rows fits its distinct keys. Other traces are fitted in pieces of 8,192 rows.
+The fits are those of `curve_models`, and their bits do not depend on the number of threads.
 Memory beyond the input: 48 bytes a trace for the result and about 100 MB a thread. `fit_blocks`
 holds one block of a data set at a time; `correct_blocks` reads such blocks from a store.
 Cost: about a microsecond of one core per distinct trace of 31 epochs, 50 ns per repeated one.
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from lethe.errors import LetheError, nearest
 
 _FITTERS = {
     "exponential": curve_models.fit_exponential,
+    "exponential_likelihood": partial(curve_models.fit_exponential, method="bernoulli"),
     "extended": curve_models.fit_extended,
     "power": curve_models.fit_power,
 }
@@ -35,10 +37,11 @@ Fit = Callable[[np.ndarray], CurveFit]
 def fit_many(traces: np.ndarray, curve: str = "extended", threads: int = 2) -> CurveFit:
     """Fit exponential, extended or power by least squares to very many traces.
 
-    traces: bool [..., epoch, sample], that is `correct`, for a result [..., sample]; or float
-    [..., epoch], retention traces in [0, 1], NaN after the end. A memory map is read block by
-    block. Raises LetheError for another type or shape, values outside [0, 1], an unknown curve,
-    fewer than 1 thread.
+    "exponential_likelihood" is the exponential by Bernoulli likelihood. traces: bool
+    [..., epoch, sample], that is `correct`, for a result [..., sample]; or float [..., epoch],
+    retention traces in [0, 1], NaN after the end. A memory map is read block by block. Raises
+    LetheError for another type or shape, values outside [0, 1], an unknown curve, fewer than 1
+    thread.
     """
     fit = _fitter(curve, threads)
     traces = traces if isinstance(traces, np.ndarray) else np.asarray(traces)
@@ -106,13 +109,15 @@ def _correct_block(parts: list[np.ndarray], fit: Fit) -> CurveFit:
     from lethe.analysis.curves import row_kernels as kernels  # numba is slow to load
 
     epochs = len(parts[0])
-    if epochs > kernels.KEY_EPOCHS:
+    if epochs > kernels.WIDE_EPOCHS:
         pieces = [part[:, rows] for part in parts for rows in _slices(part.shape[1], _PIECE)]
         return _join([fit(retention_traces(piece)[0]) for piece in pieces])
-    keys = np.empty(sum(part.shape[1] for part in parts), np.uint64)
-    start = 0
+    rows = sum(part.shape[1] for part in parts)
+    wide = epochs > kernels.KEY_EPOCHS
+    keys, start = np.empty((rows, 2) if wide else rows, np.uint64), 0
+    pack = kernels.pack_correct_wide if wide else kernels.pack_correct
     for part in parts:
-        kernels.pack_correct(part.view(np.uint8), keys[start : start + part.shape[1]])
+        pack(part.view(np.uint8), keys[start : start + part.shape[1]])
         start += part.shape[1]
     return _fit_keys(keys, epochs, fit)
 
@@ -140,14 +145,16 @@ def _float_block(traces: np.ndarray, fit: Fit) -> CurveFit:
 
 
 def _fit_keys(keys: np.ndarray, epochs: int, fit: Fit) -> CurveFit:
-    """Fit the distinct keys and copy the answers to all."""
+    """Fit the distinct keys, [row] or [row, 2], and copy the answers to all."""
     from lethe.analysis.curves import row_kernels as kernels  # numba is slow to load
 
-    keep, back = kernels.same_keys(keys)
-    fits = []
+    wide = keys.ndim == 2
+    columns = (keys[:, :1], keys[:, 1:]) if wide else ()
+    keep, back = kernels.same_rows(*columns) if wide else kernels.same_keys(keys)
+    unpack, fits = kernels.unpack_wide if wide else kernels.unpack, []
     for rows in _slices(len(keep), _PIECE):
         traces = np.empty((len(keep[rows]), epochs))
-        kernels.unpack(keys[keep[rows]], traces)
+        unpack(keys[keep[rows]], traces)
         fits.append(fit(traces))
     found = _join(fits)
     return replace(found, **{name: getattr(found, name)[back] for name in _ARRAYS})

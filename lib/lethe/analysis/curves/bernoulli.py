@@ -20,6 +20,7 @@ CLOCKS = {"exponential": (np.positive, 5.0), "power": (np.log1p, 8.0)}  # time s
 EXTENDED_BOX = (1e-3, 5.0)  # slower decay than this is a constant over any trace we have
 RATED = (*CLOCKS, "extended")
 _SMALLEST = 1e-9
+_PIECE = 1 << 10  # rows whose terms stay near the processor
 
 
 def likelihood_rate(values: np.ndarray, weights: np.ndarray, curve: str) -> np.ndarray:
@@ -28,17 +29,31 @@ def likelihood_rate(values: np.ndarray, weights: np.ndarray, curve: str) -> np.n
     values, weights [row, epoch]; curve is exponential or power; returns [row].
     """
     values, weights, back = distinct(values, weights)
+    rate = np.empty(len(values))
+    for start in range(0, len(values), _PIECE):
+        rows = slice(start, start + _PIECE)
+        rate[rows] = _rate_rows(values[rows], weights[rows], curve)
+    return rate[back]
+
+
+def _rate_rows(values: np.ndarray, weights: np.ndarray, curve: str) -> np.ndarray:
     clock, high = _clock(curve, values.shape[1])
     wins = (weights * values) @ clock
     losses = weights * (1 - values)
+    terms = np.zeros(losses.shape)  # losses * clock / (exp(rate * clock) - 1), 0 at t = 0
+    later = terms[:, 1:]
 
     def slope(rate: np.ndarray) -> np.ndarray:
-        return wins - (losses * _odds(rate, clock)).sum(1)
+        np.multiply(rate[:, None], clock[1:], out=later)
+        np.expm1(later, out=later)
+        np.divide(clock[1:], later, out=later)
+        np.multiply(losses[:, 1:], later, out=later)
+        return wins - terms.sum(1)
 
     rate = _root(slope, np.full(len(values), _SMALLEST), np.full(len(values), high))
     never_fails = (losses * (clock > 0)).sum(1) == 0
     at_top = slope(np.full(len(values), high)) <= 0
-    return np.where(never_fails, 0.0, np.where(at_top, high, rate))[back]
+    return np.where(never_fails, 0.0, np.where(at_top, high, rate))
 
 
 def negative_log_likelihood(
@@ -123,12 +138,6 @@ def _clock(curve: str, epochs: int) -> tuple[np.ndarray, float]:
         raise LetheError(f"no rate by likelihood for {curve!r}: choose {', '.join(CLOCKS)}")
     scale, high = CLOCKS[curve]
     return scale(np.arange(epochs, dtype=float)), high
-
-
-def _odds(rate: np.ndarray, clock: np.ndarray) -> np.ndarray:
-    """clock / (exp(rate * clock) - 1), with 0 where the clock is 0."""
-    product = rate[:, None] * clock
-    return np.where(clock > 0, clock / np.expm1(np.where(clock > 0, product, 1.0)), 0.0)
 
 
 def _root(rising, low: np.ndarray, high: np.ndarray) -> np.ndarray:

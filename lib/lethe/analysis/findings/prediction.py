@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 
 from lethe.analysis import agreement, curves, scores
 from lethe.analysis.agreement import Band, Interval
+from lethe.analysis.curves.pooled import pooled_rate
 from lethe.errors import LetheError
 
 
@@ -130,8 +131,7 @@ def perfect_knowledge(
     shrunken; traces are simulated from them with the same first_learned, and scored one run at a
     time. The noise in one run's score is what keeps this below 1.
     """
-    traces, _ = curves.retention_traces(correct)
-    rate = curves.shrink(*curves.pool_seeds(traces)).rate
+    rate = pooled_rate(correct)
     first = scores.first_learned(correct)
 
     def simulate(rng: np.random.Generator) -> np.ndarray:

@@ -17,6 +17,8 @@ import xarray as xr
 from lethe import traces
 from lethe.analysis import agreement, curves, scores
 from lethe.analysis.agreement import Band, Interval
+from lethe.analysis.curves.pooled import pooled_rate
+from lethe.analysis.simulate import lapses
 from lethe.errors import LetheError
 
 SHUFFLES = 20  # permutations behind each null
@@ -74,7 +76,7 @@ def decaying_world(correct: np.ndarray) -> Callable[[np.random.Generator], np.nd
     The rate is shrunken, from all seeds pooled; first learned as in `correct`
     [seed, epoch, sample].
     """
-    rate = curves.shrink(*curves.pool_seeds(curves.retention_traces(correct)[0])).rate
+    rate = pooled_rate(correct)
     first, epochs = scores.first_learned(correct), correct.shape[1]
     return lambda rng: curves.resample_correct(rate, first, epochs, rng)
 
@@ -93,13 +95,12 @@ def lapsing_world(correct: np.ndarray) -> Callable[[np.random.Generator], np.nda
 
 def _lapse_rate(correct: np.ndarray) -> np.ndarray:
     """Lapse rate of every image, shrunken by a beta prior that is fitted by its moments."""
-    before, after = correct[:, :-1], correct[:, 1:]
-    chances, lapses = before.sum((0, 1)), (before & ~after).sum((0, 1))
+    lost, chances, _, _ = lapses(correct)
     seen = chances > 0
-    share, mean = lapses[seen] / chances[seen], lapses.sum() / max(chances.sum(), 1)
+    share, mean = lost[seen] / chances[seen], lost.sum() / max(chances.sum(), 1)
     noise = (mean * (1 - mean) / chances[seen]).mean() if seen.any() else 0.0
     weight = mean * (1 - mean) / max(np.var(share) - noise, 1e-9)
-    return -np.log1p(-(lapses + weight * mean) / np.maximum(chances + weight, 1e-9))
+    return -np.log1p(-(lost + weight * mean) / np.maximum(chances + weight, 1e-9))
 
 
 @dataclass(frozen=True)
