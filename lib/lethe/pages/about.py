@@ -37,10 +37,10 @@ def about(source: Path, results: Path) -> About:
     after = text[title.end() :] if title else text
     claim = next(filter(None, map(str.strip, after.split("\n\n"))), "")
     found = TIMES.search(text)
-    times = found.groups() if found else (UNKNOWN, UNKNOWN)
+    reading, running = map(plain, found.groups() if found else (UNKNOWN, UNKNOWN))
     name = source.stem
     told = plain(title[1]) if title else name
-    return About(told, plain(claim), *map(plain, times), last_seconds(name, results))
+    return About(told, plain(claim), reading, running, last_seconds(name, results))
 
 
 def plain(text: str) -> str:

@@ -55,11 +55,11 @@ def find(module: str, name: str) -> tuple[Path, Defined]:
     for node in tree.body:
         if isinstance(node, Defined) and _name_of(node) == name:
             return path, node
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
+    for part in ast.walk(tree):
+        if isinstance(part, ast.ImportFrom) and part.module:
+            for alias in part.names:
                 if (alias.asname or alias.name) == name:
-                    return find(node.module, alias.name)
+                    return find(part.module, alias.name)
     raise LetheError(f"{module} has no {name!r}")
 
 
@@ -89,9 +89,10 @@ def _aliases(path: Path) -> dict[str, ast.expr]:
     """Types with a name of this library's own, such as Matrix = Callable[..., np.ndarray]."""
     found: dict[str, ast.expr] = {}
     for part in _tree(path).body:
-        if isinstance(part, ast.ImportFrom) and (part.module or "").startswith("lethe."):
+        module = part.module or "" if isinstance(part, ast.ImportFrom) else ""
+        if isinstance(part, ast.ImportFrom) and module.startswith("lethe."):
             wanted = {alias.name for alias in part.names if alias.name.istitle()}
-            there = _aliases(_path(part.module)) if wanted else {}
+            there = _aliases(_path(module)) if wanted else {}
             found |= {name: there[name] for name in wanted & set(there)}
         elif isinstance(part, ast.Assign) and isinstance(part.value, ast.Subscript | ast.BinOp):
             name = ast.unparse(part.targets[0])

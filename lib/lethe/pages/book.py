@@ -114,8 +114,9 @@ def record(
 
 def keep(page: Page, key: str, interval: Any, **more: Any) -> str:
     """Record an interval of `lethe.analysis` with its seeds; `more` is as for `record`."""
+    more["n_seeds"] = interval.n_seeds
     limits = (interval.low, interval.high) if math.isfinite(interval.low) else (None, None)
-    return record(page, key, interval.estimate, *limits, n_seeds=interval.n_seeds, **more)
+    return record(page, key, interval.estimate, *limits, **more)
 
 
 def row(page: Page, key: str, label: str) -> dict[str, Any]:

@@ -118,8 +118,8 @@ def _stage(
 @contextmanager
 def stoppable_pool() -> Iterator[ProcessPoolExecutor]:
     """Worker processes that Ctrl-C ends at once, with the kernels that they have started."""
-    ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    with ProcessPoolExecutor(WORKERS, **ignore) as pool:
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(WORKERS, initializer=signal.signal, initargs=ignore) as pool:
         try:
             yield pool
         except KeyboardInterrupt:

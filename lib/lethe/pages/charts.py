@@ -223,8 +223,10 @@ def _bands(
 
 def _counts_legend(counts: np.ndarray) -> alt.Legend | None:
     """A legend of whole numbers for the sizes of the dots; none where all are the same."""
-    values = np.unique(np.geomspace(1, counts.max(), 4).round()) if counts.max() > 1 else []
-    return alt.Legend(orient="top", values=[int(v) for v in values]) if len(values) else None
+    if counts.max() <= 1:
+        return None
+    values = np.unique(np.geomspace(1, counts.max(), 4).round())
+    return alt.Legend(orient="top", values=[int(v) for v in values])
 
 
 def bars(

@@ -145,7 +145,7 @@ def matching(record: Record, claim: Claim) -> dict[str, dict[str, dict[str, str]
 
 def others(found: Mapping[str, Record], claims: Sequence[Claim]) -> dict[str, Record]:
     """The pages with those verdicts alone that no claim of `claims` matches; none empty."""
-    left = {}
+    left: dict[str, Record] = {}
     for name, record in found.items():
         taken = {
             verdict["claim"]

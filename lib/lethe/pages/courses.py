@@ -65,7 +65,8 @@ def _panel(
 ) -> alt.Chart:
     """The lines of one quantity; colour and dash stand for the arm."""
     colors, n = list(COLORS.values()), range(len(names))
-    looks = {"symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 3, "symbolOpacity": 1}
+    looks: dict[str, Any] = {"symbolType": "stroke", "symbolSize": 500}
+    looks |= {"symbolStrokeWidth": 3, "symbolOpacity": 1}
     legend = alt.Legend(title=None, orient="bottom", columns=2, **looks)
     ranges = [colors[k % len(colors)] for k in n], [DASHES[k // len(colors)] for k in n]
     scales = [alt.Scale(domain=names, range=values) for values in ranges]

@@ -4,14 +4,15 @@ The words of a row stand above its dots, so that every panel can be read alone: 
 side, and below each other where the page is narrow. A colour is told apart by shape as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from lethe.errors import LetheError, nearest
-from lethe.pages.render import COLORS, INK, described, limited, shown
+from lethe.pages.render import COLORS, INK, Layers, described, limited, shown
 
 COLUMNS = ("row", "panel", "color", "estimate", "low", "high")
 WIDTH, WORDS, GAP = 285, 22, 10  # pixels: a panel, the words of a row, from dot to dot
@@ -37,7 +38,7 @@ class Axes:
         scale = alt.Scale(domain=[0, self.height], reverse=True, nice=False, zero=False)
         return alt.Y(f"{column}:Q", axis=None, scale=scale)
 
-    def by(self, channel: type, values: Sequence[str]) -> alt.Color | alt.Shape:
+    def by(self, channel: Callable[..., Any], values: Sequence[str]) -> Any:
         """Colour or shape by the column `color`."""
         legend = alt.Legend(title=None, orient="top", symbolOpacity=1, symbolSize=90)
         scale = alt.Scale(domain=list(self.colors), range=list(values)[: len(self.colors)])
@@ -85,7 +86,7 @@ def _placed(table: pd.DataFrame, rows: Sequence[str], colors: Sequence[str]) -> 
     return table.assign(words=top + WORDS / 2, y=dot, first=top + WORDS, foot=top + step)
 
 
-def _panel(table: pd.DataFrame, name: str, axes: Axes, marks: Sequence[float]) -> alt.LayerChart:
+def _panel(table: pd.DataFrame, name: str, axes: Axes, marks: Sequence[float]) -> Layers:
     base = alt.Chart(table).encode(
         y=axes.down("y"), color=axes.by(alt.Color, list(COLORS.values()))
     )

@@ -5,6 +5,7 @@ lies on the arm's front; those are filled and joined by a line, the others are f
 apart by colour, shape and dash together. An arm picked in the legend or list dims the others.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import altair as alt
@@ -97,11 +98,13 @@ def _base(
     )
 
 
-def _by(channel: type, arm: str, names: list[str], values: list, legend: alt.Legend | None):
+def _by(
+    channel: Callable[..., Any], arm: str, names: list[str], values: list, legend: alt.Legend | None
+) -> Any:
     return channel(f"{arm}:N", scale=alt.Scale(domain=names, range=values), legend=legend)
 
 
-def _seen(picked: Any, opacity: float) -> dict:
+def _seen(picked: Any, opacity: float) -> Any:
     return alt.condition(picked, alt.value(opacity), alt.value(0.06))
 
 

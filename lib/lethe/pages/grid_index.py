@@ -46,7 +46,7 @@ def write(out: Path, name: str, cases: Sequence[Case], command: str) -> Path:
     """Write OUT/index.html and OUT/index.json for the pages `cases` in folders of OUT."""
     records = [None if case.error else _record(out / case.folder, name) for case in cases]
     keys = main_numbers([record for record in records if record])
-    content = {"name": name, "command": command, "numbers": keys}
+    content: dict[str, Any] = {"name": name, "command": command, "numbers": keys}
     content["pages"] = [_as_json(name, *pair, keys) for pair in zip(cases, records, strict=True)]
     (out / "index.json").write_text(json.dumps(content, indent=1), "utf-8")
     cells = [new_markdown_cell(_text(name, cases, records, keys))]

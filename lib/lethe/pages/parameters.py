@@ -127,7 +127,7 @@ def _check_stores(known: Mapping[str, Parameter], values: Mapping[str, Any]) -> 
     """Refuse what has no traces; returns `models` with paths made absolute, if it was given."""
     if not {"dataset", "models", "preset"} <= known.keys():
         return {}
-    every = {name: parameter.default for name, parameter in known.items()} | values
+    every = {name: parameter.default for name, parameter in known.items()} | {**values}
     chosen = every["dataset"], every["models"], every["preset"]
     found = stores.find_pair(*chosen)
     stores.find_beside(every.get("beside", ""), *chosen)

@@ -107,14 +107,14 @@ def _with_front(
 ) -> tuple[PdfReader, list[Chapter]]:
     """Title and contents, printed twice: their own length moves the numbers in them."""
     readers = [PdfReader(io.BytesIO(each.data)) for each in printed]
-    front, chapters = None, []
+    length = 0
     for _ in range(2):
-        start = len(front.pages) if front else 0
-        chapters = []
+        start, chapters = length, list[Chapter]()
         for page, each, reader in zip(listed, printed, readers, strict=True):
             chapters.append(Chapter(page, each, reader, start))
             start += len(reader.pages)
         front = PdfReader(io.BytesIO(print_html(browser, front_html(html, chapters)).data))
+        length = len(front.pages)
     return front, chapters
 
 
@@ -147,8 +147,8 @@ def join(front: PdfReader, chapters: Sequence[Chapter]) -> PdfWriter:
     """Return one document of all sheets, with links, bookmarks, numbers and metadata."""
     writer = PdfWriter()
     for reader in (front, *(chapter.reader for chapter in chapters)):
-        for sheet in reader.pages:
-            writer.add_page(sheet)
+        for page in reader.pages:
+            writer.add_page(page)
     starts = {chapter.page.path.resolve(): chapter for chapter in chapters}
     _link(writer, range(len(front.pages)), None, starts)
     for chapter in chapters:
@@ -188,7 +188,8 @@ def _place(
     if "/Dest" in note:
         anchor = unquote(str(note["/Dest"]).lstrip("/"))
         return chapter.places.get(anchor) if chapter else None
-    address = urlsplit(str(note["/A"]["/URI"]))
+    action: Any = note["/A"]
+    address = urlsplit(str(action["/URI"]))
     goal = starts.get(Path(unquote(address.path)).resolve())
     if goal is None:
         return None
@@ -204,7 +205,8 @@ def _destination(writer: PdfWriter, sheet: int, height: float | None) -> ArrayOb
 def _number(writer: PdfWriter, sheet: int, title: str) -> None:
     """Write title and number at the foot of a sheet, in a standard font that needs no embedding."""
     page = writer.pages[sheet]
-    fonts = page["/Resources"].setdefault(NameObject("/Font"), DictionaryObject()).get_object()
+    resources: Any = page["/Resources"]
+    fonts = resources.setdefault(NameObject("/Font"), DictionaryObject()).get_object()
     names = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}
     names["/Encoding"] = "/WinAnsiEncoding"
     font = {NameObject(key): NameObject(value) for key, value in names.items()}
@@ -215,8 +217,8 @@ def _number(writer: PdfWriter, sheet: int, title: str) -> None:
     before, after = DecodedStreamObject(), DecodedStreamObject()
     before.set_data(b"q\n")
     after.set_data(b"\nQ\nq 0.35 g\n" + lines + b"Q\n")
-    own = page["/Contents"]
-    own = own if isinstance(own, ArrayObject) else [page.raw_get("/Contents")]
+    drawn = page["/Contents"]
+    own = drawn if isinstance(drawn, ArrayObject) else [page.raw_get("/Contents")]
     streams = [writer._add_object(before), *own, writer._add_object(after)]
     page[NameObject("/Contents")] = ArrayObject(streams)
 
@@ -234,14 +236,15 @@ def _bookmarks(writer: PdfWriter, chapters: Sequence[Chapter]) -> None:
         if chapter.page.part != part:
             part = chapter.page.part
             parent = writer.add_outline_item(title=part, page_number=chapter.start, bold=True)
-        at = {"title": chapter.page.title, "page_number": chapter.start, "parent": parent}
-        item = writer.add_outline_item(**at, is_open=False)
+        item = writer.add_outline_item(
+            title=chapter.page.title, page_number=chapter.start, parent=parent, is_open=False
+        )
         places = chapter.places
         for anchor, heading in chapter.printed.sections:
             if anchor in places:
                 sheet, height = places[anchor]
-                at = {"title": heading, "page_number": sheet, "parent": item}
-                writer.add_outline_item(**at, fit=Fit.xyz(None, height))
+                fit = Fit.xyz(None, height)
+                writer.add_outline_item(title=heading, page_number=sheet, parent=item, fit=fit)
 
 
 def _describe(writer: PdfWriter, title: str) -> None:
@@ -250,7 +253,8 @@ def _describe(writer: PdfWriter, title: str) -> None:
     writer.add_metadata(facts | {"/Producer": f"Chromium, pypdf, commit {provenance.commit()}"})
     root = writer.root_object
     root[NameObject("/Lang")] = TextStringObject("en")
-    writer.create_viewer_preferences().display_doctitle = True
+    preferences: Any = writer.create_viewer_preferences()
+    preferences.display_doctitle = True
     writer.page_mode = "/UseOutlines"
 
 

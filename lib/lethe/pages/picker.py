@@ -14,7 +14,7 @@ import pandas as pd
 
 from lethe.pages.chart_tables import thinned
 from lethe.pages.rasters import STATE_SCALE, STATES, drawn, epochs_axis, states
-from lethe.pages.render import INK, described, limited
+from lethe.pages.render import INK, Layers, described, limited
 
 STEPS = "glyph, from easy to hard"
 
@@ -46,8 +46,8 @@ def life_picker(
         empty=False,
     )
     ordered = {name: np.asarray(life)[:, order] for name, life in lives.items()}
-    details = [_portrait([images[k] for k in order], [names[k] for k in order], pick)]
-    details += [_lives(name, life, pick) for name, life in ordered.items()]
+    portrait = _portrait([images[k] for k in order], [names[k] for k in order], pick)
+    details = [portrait, *(_lives(name, life, pick) for name, life in ordered.items())]
     chart = alt.hconcat(
         _overview(first[order], pick), alt.vconcat(*details, spacing=14), spacing=20
     )
@@ -103,7 +103,7 @@ def _overview(correct: np.ndarray, pick: alt.Parameter) -> alt.Chart:
     )
 
 
-def _portrait(images: Sequence[str], names: Sequence[str], pick: alt.Parameter) -> alt.LayerChart:
+def _portrait(images: Sequence[str], names: Sequence[str], pick: alt.Parameter) -> Layers:
     """The image and the name of the picked sample."""
     table = pd.DataFrame({"row": np.arange(len(images)), "url": images, "name": names})
     base = alt.Chart(limited(table)).transform_filter(pick)

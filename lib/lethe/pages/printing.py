@@ -77,7 +77,7 @@ class Printed:
 def chromium() -> Iterator[Any]:
     """Give a browser page that prints; raises LetheError where Playwright or Chromium lacks."""
     try:
-        from playwright.sync_api import Error, sync_playwright  # of the extra "book"
+        from playwright.sync_api import Error, ViewportSize, sync_playwright  # of the extra "book"
     except ImportError:
         raise LetheError(NO_PLAYWRIGHT) from None
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -87,7 +87,7 @@ def chromium() -> Iterator[Any]:
             browser = playwright.chromium.launch(executable_path=found, args=options)
         except Error as error:
             raise LetheError(f"{NO_CHROMIUM} ({str(error).splitlines()[0]})") from None
-        size = {"width": WIDTH, "height": 1000}
+        size = ViewportSize(width=WIDTH, height=1000)
         page = browser.new_context(viewport=size, color_scheme="light", offline=True).new_page()
         page.emulate_media(media="print", color_scheme="light")
         yield page

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from lethe.pages import lab
 try:
     import vl_convert
 except ModuleNotFoundError:  # it has no build for a browser: there a chart has no PNG
-    vl_convert = None
+    vl_convert = None  # type: ignore[assignment]  # a module that is not there
 from lethe.pages.chart_tables import table_html, tables
 
 COLORS = {"blue": "#1F74BF", "orange": "#D55E00", "green": "#17A37F", "purple": "#A8589A"}
@@ -36,6 +36,8 @@ INK = "currentColor"
 MAX_ROWS = 5_000
 LETTERS = 46  # in a line of an axis title: what a phone has room for
 PNG_WIDTH = 620  # pixels, for charts that take the width of the page
+
+Layers = alt.LayerChart | alt.FacetChart  # what Altair says that a layered chart is
 
 _OPTIONS = '{"renderer":"svg","actions":false}'
 _STACK = (
@@ -48,13 +50,19 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', 'DejaVu Sans', sans-
 @alt.theme.register("lethe", enable=True)
 def theme() -> alt.theme.ThemeConfig:
     """Vega-Lite settings shared by all charts: transparent, ink in the colour of the text."""
-    axis = {"labelColor": INK, "titleColor": INK, "gridColor": INK, "domainColor": INK}
-    axis |= {"tickColor": INK, "gridOpacity": 0.12, "domainOpacity": 0.5, "tickOpacity": 0.5}
-    axis |= {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
-    title = {"color": INK, "subtitleColor": INK, "anchor": "start", "frame": "group"}
-    title |= {"fontSize": 14, "subtitleFontSize": 12, "offset": 12}
+    axis: dict[str, Any] = {"labelColor": INK, "titleColor": INK, "gridColor": INK}
+    axis |= {"domainColor": INK, "tickColor": INK, "gridOpacity": 0.12, "domainOpacity": 0.5}
+    axis |= {
+        "tickOpacity": 0.5,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
+    title: dict[str, Any] = {"color": INK, "subtitleColor": INK, "anchor": "start"}
+    title |= {"frame": "group", "fontSize": 14, "subtitleFontSize": 12, "offset": 12}
     names = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
-    config = {"background": "transparent", "font": _FONT, "view": {"stroke": None}, "axis": axis}
+    view = {"stroke": None}
+    config: Any = {"background": "transparent", "font": _FONT, "view": view, "axis": axis}
     config |= {"title": title, "legend": names | {"labelLimit": 400}, "header": names}
     config |= {"text": {"color": INK, "fontSize": 12}, "rule": {"color": INK}}
     config |= {"range": {"category": list(COLORS.values())}}
@@ -177,6 +185,6 @@ def mimebundle(spec: dict[str, Any], **_: Any) -> dict[str, str | bytes]:
 
 
 alt.renderers.enable("html", embed_options={"renderer": "svg", "actions": False})
-_html = alt.renderers.get()
+_html: Callable[..., dict[str, str]] = alt.renderers.get()  # type: ignore[assignment]  # enabled above
 alt.renderers.register("lethe", mimebundle)
 alt.renderers.enable("lethe")

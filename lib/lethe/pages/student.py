@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -162,7 +163,7 @@ def _copy(cell: NotebookNode, source: str, others: Collection[str]) -> NotebookN
     if cell.cell_type == "markdown":
         return nbformat.v4.new_markdown_cell(plain(source, others))
     tags = [tag for tag in cell.metadata.get("tags", []) if tag not in ("solution", "hide-cell")]
-    metadata = {"tags": tags} if tags else {}
+    metadata: dict[str, Any] = {"tags": tags} if tags else {}
     if FOLDED & set(tags):
         metadata["jupyter"] = {"source_hidden": True}
     return nbformat.v4.new_code_cell(source, metadata=metadata)
