@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import print as show
@@ -51,13 +51,13 @@ def parse_given(pairs: list[str]) -> dict[str, str]:
     return given
 
 
-def typed_settings(pairs: list[str]) -> dict[str, int | float | bool]:
+def typed_settings(pairs: list[str]) -> dict[str, Any]:
     """`key=value` recipe settings, read as the type that the recipe has."""
     from lethe.capture.recipes import QUICK, find_recipe
 
-    settings: dict[str, int | float | bool] = {}
+    settings: dict[str, Any] = {}
     for name, text in parse_pairs(pairs).items():
-        kind = type(QUICK.as_dict().get(name, 0))
+        kind: Any = type(QUICK.as_dict().get(name, 0))
         try:
             settings[name] = text.lower() in ("1", "true", "yes") if kind is bool else kind(text)
         except ValueError:
@@ -112,7 +112,7 @@ def capture(
     from lethe.capture.finetune import capture_together
     from lethe.capture.processes import launched
 
-    choices = {
+    choices: dict[str, Any] = {
         "preset": preset,
         "weights": weights,
         "limit": limit,

@@ -94,7 +94,8 @@ def sweep_command(
 
         typer.echo("\n".join(report(runs, out, device)))
     else:
-        how = {"device": device, "jobs": jobs, "threads": threads, "retries": retries}
+        how: dict[str, Any] = {"device": device, "jobs": jobs, "threads": threads}
+        how |= {"retries": retries}
         opened = executor_for(dask, submitit, slurm or [], out, jobs)
         with opened as (executor, at_once), shown(Board(runs, out)) as tick:
             outcomes = run_sweep(

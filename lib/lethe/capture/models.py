@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -45,7 +46,7 @@ def build_model(
 
 def create(name: str, classes: int, channels: int, recipe: Recipe, pretrained: bool) -> nn.Module:
     """timm's constructor, told the image and patch size where the family takes them."""
-    options: dict[str, object] = {"num_classes": classes, "in_chans": channels}
+    options: dict[str, Any] = {"num_classes": classes, "in_chans": channels}
     if "vit" in name or "deit" in name:
         options["img_size"] = recipe.pixels
         if recipe.patch_size:
@@ -62,9 +63,27 @@ def create(name: str, classes: int, channels: int, recipe: Recipe, pretrained: b
         ) from None
 
 
+def classifier(model: nn.Module) -> Any:
+    """The last layer of a timm network: its head."""
+    network: Any = model  # torch's type does not know timm's methods
+    return network.get_classifier()
+
+
+def replace_classifier(model: nn.Module, head: nn.Module) -> None:
+    """Put another last layer into a timm network, in place."""
+    network: Any = model
+    model.add_module(network.default_cfg["classifier"], head)
+
+
+def placed(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model on a device, its weights laid out with the channels last, which is faster."""
+    move: Any = model.to  # torch's type does not know `memory_format`
+    return move(device, memory_format=torch.channels_last)
+
+
 def head_names(model: nn.Module) -> set[str]:
     """Names of the parameters that belong to the head."""
-    head = {id(parameter) for parameter in model.get_classifier().parameters()}
+    head = {id(parameter) for parameter in classifier(model).parameters()}
     return {name for name, parameter in model.named_parameters() if id(parameter) in head}
 
 
@@ -72,7 +91,7 @@ def head_names(model: nn.Module) -> set[str]:
 def draw_head(model: nn.Module, seed: int) -> None:
     """Fill the head from stream `init`: normal with standard deviation 0.02, biases 0."""
     generator = torch.Generator().manual_seed(streams.integer(seed, "init", epoch=1))
-    for parameter in model.get_classifier().parameters():
+    for parameter in classifier(model).parameters():
         if parameter.ndim > 1:
             parameter.copy_(torch.empty(parameter.shape).normal_(0, 0.02, generator=generator))
         else:
@@ -132,7 +151,8 @@ def fitting(model: nn.Module, tensors: dict[str, Tensor], file: Path) -> dict[st
 
 def features(model: nn.Module, images: Tensor) -> Tensor:
     """What the head sees: pooled features float[n, width]."""
-    return model.forward_head(model.forward_features(images), pre_logits=True)
+    network: Any = model
+    return network.forward_head(network.forward_features(images), pre_logits=True)
 
 
 def batch_norms(model: nn.Module) -> Iterable[tuple[str, Tensor]]:
@@ -151,6 +171,6 @@ def pick_device(device: str) -> torch.device:
         raise LetheError("no CUDA device here: use --device cpu")
     torch.use_deterministic_algorithms(True)
     # filling fresh memory finds reads of it in a new kernel; for proven ones it costs 3 to 5 %
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # is set up at import
     torch.backends.cudnn.benchmark = False
     return torch.device(device)

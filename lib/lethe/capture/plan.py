@@ -43,7 +43,7 @@ class Run:
 
         What is at its default and came later has no entry, so that older runs keep their id.
         """
-        later = {"label_noise": self.label_noise} if self.label_noise else {}
+        later: dict[str, object] = {"label_noise": self.label_noise} if self.label_noise else {}
         if self.sampler != samplers.RANDOM:
             later["sampler"] = self.sampler
         if self.test_every != 1:

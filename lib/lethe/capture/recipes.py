@@ -9,6 +9,7 @@ page on capture has the grid).
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ BOOK = Recipe(pixels=64, epochs=30, batch_size=128, learning_rate=5e-4)
 PAPER = replace(BOOK, pixels=224, batch_size=64, learning_rate=2e-4)
 
 # letters must not be mirrored; photographs take ImageNet's colour statistics, as timm's weights do
-KINDS: dict[str, dict[str, Setting]] = {
+KINDS: dict[str, dict[str, Any]] = {
     "letters": {},
     "photos": {
         "flip": True,
@@ -93,7 +94,8 @@ def find_recipe(preset: str, model: str, kind: str = "letters", **changes: Setti
     for name in changes:
         if name not in recipe.as_dict():
             raise LetheError(f"unknown setting {name!r}: {nearest(name, recipe.as_dict())}")
-    return check(replace(recipe, **changes))
+    given: dict[str, Any] = changes
+    return check(replace(recipe, **given))
 
 
 def check(recipe: Recipe) -> Recipe:

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -137,7 +138,9 @@ def licence_list(packages: pd.DataFrame, table: pd.DataFrame) -> str:
     return _LICENCES + "\n".join(lines) + "\n"
 
 
-def _write(out: Path, home: Path, sheets: dict, table: pd.DataFrame, packages) -> None:
+def _write(
+    out: Path, home: Path, sheets: dict, table: pd.DataFrame, packages: pd.DataFrame
+) -> None:
     shutil.rmtree(out / "sheets", ignore_errors=True)
     (out / "sheets").mkdir(parents=True)
     for name, tiles in sheets.items():
@@ -150,7 +153,7 @@ def _write(out: Path, home: Path, sheets: dict, table: pd.DataFrame, packages) -
             shutil.copyfile(home / name, out / name)
 
 
-def _tiles(face, fonts: Path, splits: dict[str, str]) -> list[dict]:
+def _tiles(face: Any, fonts: Path, splits: dict[str, str]) -> list[dict]:
     """Draw one font file: a dict per character with its image and columns."""
     path = fonts / face.package / face.path
     if not path.is_file():
@@ -166,7 +169,9 @@ def _tiles(face, fonts: Path, splits: dict[str, str]) -> list[dict]:
     return tiles
 
 
-def _tile(face, script: str, character: str, image: np.ndarray, splits: dict[str, str]) -> dict:
+def _tile(
+    face: Any, script: str, character: str, image: np.ndarray, splits: dict[str, str]
+) -> dict:
     letters = face.symbols == "letters" and character.isalpha()
     return {
         "sample_id": f"{face.family}/{face.style}/U+{ord(character):04X}",

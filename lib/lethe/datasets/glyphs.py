@@ -92,7 +92,7 @@ def _read_tiles(folder: Path, rows: pd.DataFrame) -> np.ndarray:
         if used.tile.min() < 0 or used.tile.max() >= len(tiles):
             raise LetheError(f"sheet {folder / str(name)} has too few tiles; {_RESTORE}")
         images[used.index.to_numpy()] = tiles[used.tile.to_numpy()]
-    found = [hashlib.sha256(image).hexdigest()[:16] for image in images]
+    found = [hashlib.sha256(image.data).hexdigest()[:16] for image in images]
     wrong = np.flatnonzero(rows.image_hash != found)
     if len(wrong):
         sheet, sample = rows.sheet[wrong[0]], rows.sample_id[wrong[0]]

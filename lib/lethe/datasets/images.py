@@ -72,7 +72,7 @@ class Images:
 
 def image_hashes(pixels: np.ndarray) -> list[str]:
     """First 16 hex digits of the sha256 of every image, by which duplicates are found."""
-    return [hashlib.sha256(np.ascontiguousarray(image)).hexdigest()[:16] for image in pixels]
+    return [hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()[:16] for image in pixels]
 
 
 def _check_shapes(images: Images) -> None:

@@ -76,7 +76,8 @@ def _check_rows(table: pd.DataFrame, csv: Path) -> None:
     lost = [n for n, path in enumerate(table.path) if not (csv.parent / path).is_file()]
     if lost:
         raise LetheError(f"{csv}, line {lost[0] + 2}: no file {csv.parent / table.path[lost[0]]}")
-    odd = np.flatnonzero(~table.split.isin(SPLITS)) if "split" in table else []
+    known = table.split.isin(SPLITS) if "split" in table else np.ones(len(table), bool)
+    odd = np.flatnonzero(~known)
     if len(odd):
         value = table.split[odd[0]]
         raise LetheError(f"{csv}, line {odd[0] + 2}: split {value!r}; {nearest(value, SPLITS)}")

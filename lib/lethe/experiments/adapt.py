@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     AdamW is blind to a constant factor of the loss, SGD is not: the two show what of FLOW is speed.
     """
     if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
-        settings = {"momentum": SGD_MOMENTUM, "weight_decay": SGD_DECAY}
+        settings: dict[str, Any] = {"momentum": SGD_MOMENTUM, "weight_decay": SGD_DECAY}
         return torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, **settings)
     return training.make_optimizer(model, recipe)
 

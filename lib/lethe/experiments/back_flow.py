@@ -241,11 +241,11 @@ class Run:
                 training.set_rate(self.optimizer, 0.0)
             return step(batch)
 
-        self.take_step = still
+        self.take_step = still  # type: ignore[method-assign]  # for these rows only
         try:
             return self.rows("no rate in B", CONTROL, 0)
         finally:
-            self.take_step = step
+            self.take_step = step  # type: ignore[method-assign]
 
 
 def require(name: str, holds: bool) -> None:
@@ -256,7 +256,9 @@ def require(name: str, holds: bool) -> None:
 
 def recipe_of(task: Settings) -> Recipe:
     """The recipe of the fine-tuning before the fork."""
-    rate = {"learning_rate": RATES.get(task["model"], 0.01)} if task["optimizer"] == "sgd" else {}
+    rate: dict[str, Any] = {}
+    if task["optimizer"] == "sgd":
+        rate["learning_rate"] = RATES.get(task["model"], 0.01)
     return find_recipe(task.get("preset", "quick"), task["model"], epochs=EPOCHS, **rate)
 
 

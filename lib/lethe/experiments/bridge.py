@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from lethe.analysis import mass_and_drift as md
 from lethe.analysis.class_distances import class_distances
-from lethe.capture import streams, training
+from lethe.capture import models, streams, training
 from lethe.capture.recipes import Recipe, find_recipe
 from lethe.capture.rehearsal import Tracker
 from lethe.experiments import adapt, prior
@@ -79,9 +79,9 @@ class JointHead(nn.Module):
 
 def with_new_rows(known: nn.Module, classes: int, seed: int) -> nn.Module:
     """A copy of a network with rows for new classes: normal with deviation 0.02, biases 0."""
-    model, rows = copy.deepcopy(known), known.get_classifier()
+    model, rows = copy.deepcopy(known), models.classifier(known)
     new = nn.Linear(rows.in_features, classes).to(rows.weight)
-    model.add_module(model.default_cfg["classifier"], JointHead(model.get_classifier(), new))
+    models.replace_classifier(model, JointHead(models.classifier(model), new))
     generator = torch.Generator().manual_seed(streams.integer(seed, "init", epoch=1))
     with torch.no_grad():
         new.weight.copy_(torch.empty(new.weight.shape).normal_(0, 0.02, generator=generator))
@@ -151,7 +151,7 @@ class Run:
 
     def fit_new_rows(self) -> None:
         """A start that is right for both tasks: new rows fitted on as many old as new images."""
-        head, new = self.model.get_classifier(), self.data.new
+        head, new = models.classifier(self.model), self.data.new
         head.old.requires_grad_(False)
         both = joined(self.data.start, replace(new, labels=new.labels + self.old))
         training.warm_up_head(self.model, both, replace(self.recipe, warmup_epochs=20), self.seeds)
@@ -159,7 +159,7 @@ class Run:
 
     def freeze(self) -> None:
         """No gradients for the parts that stay."""
-        head = self.model.get_classifier()
+        head = models.classifier(self.model)
         parts, rows = {"old": list(head.old.parameters())}, {id(p) for p in head.parameters()}
         parts["body"] = [p for p in self.model.parameters() if id(p) not in rows]
         for part in FROZEN.get(self.arm, ()):
@@ -173,7 +173,7 @@ class Run:
     @torch.no_grad()
     def split(self, features: Tensor) -> md.Parts:
         """Old and new side of the probabilities."""
-        logits = self.model.get_classifier()(features).double()
+        logits = models.classifier(self.model)(features).double()
         return md.parts(logits.cpu().numpy(), self.old)
 
     def train(self, epoch: int) -> list[dict[str, float]]:
@@ -255,14 +255,14 @@ class Run:
     @torch.no_grad()
     def under_old_rows(self, features: Tensor) -> float:
         """Accuracy among old classes with the head as it was before."""
-        top = self.known.get_classifier()(features).argmax(1).cpu().numpy()
+        top = models.classifier(self.known)(features).argmax(1).cpu().numpy()
         return float((top == self.judged).mean())
 
     def refit(self) -> float:
         """Accuracy among old classes with rows fitted anew on the body as it is now."""
         trial = copy.deepcopy(self.model)
-        rows = copy.deepcopy(self.known.get_classifier()).requires_grad_(True)
-        trial.add_module(trial.default_cfg["classifier"], rows)
+        rows = copy.deepcopy(models.classifier(self.known)).requires_grad_(True)
+        models.replace_classifier(trial, rows)
         for parameter in rows.parameters():
             nn.init.zeros_(parameter)
         longer = replace(self.recipe, warmup_epochs=20)

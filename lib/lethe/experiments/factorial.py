@@ -86,7 +86,7 @@ def train(task: Settings) -> Outcome:
     model, correct = fine_tune(task, adapt.part(pool, rows), recipe, seeds)
     test = adapt.scored(model, prior.resident("test", recipe.pixels), recipe)[0]
     row = summary(correct, test) | {"weights": state.digest(sorted(model.state_dict().items()))}
-    places = {
+    places: dict[str, np.ndarray] = {
         "label": pool.labels.cpu().numpy().astype(np.int16),
         "position": position.astype(np.int32),
     }

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,7 +120,7 @@ def make_optimizer(task: Settings, model: torch.nn.Module, recipe: Recipe) -> to
     """SGD with momentum, or the recipe's AdamW."""
     if PROCESSES[task["process"]][1] == "adamw":
         return training.make_optimizer(model, recipe)
-    settings = {"momentum": adapt.SGD_MOMENTUM, "weight_decay": adapt.SGD_DECAY}
+    settings: dict[str, Any] = {"momentum": adapt.SGD_MOMENTUM, "weight_decay": adapt.SGD_DECAY}
     return torch.optim.SGD(model.parameters(), lr=recipe.learning_rate, **settings)
 
 
@@ -184,7 +185,7 @@ def readouts(process: str, images: list[Tensor]) -> dict[str, readout.Readout]:
     return asked
 
 
-def compare(arm: iv.Arm, forked: iv.Fork, data: Data) -> list[dict[str, float]]:
+def compare(arm: iv.Arm, forked: iv.Fork, data: Data) -> list[dict[str, Any]]:
     """The rows of an arm: distances to the untouched one, and differences of loss, accuracy and
     forgetting, the arm's less the untouched one's.
     """

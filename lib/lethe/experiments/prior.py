@@ -9,12 +9,12 @@ fine-tuned on Latin letters of some typefaces, stopped before it has learned the
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.torch import load_file
 from torch import nn
 
@@ -37,10 +37,10 @@ def resident(split: str, pixels: int = 32) -> training.Resident:
 def build(name: str, classes: int, recipe: Recipe, weights: str, seed: int = 0) -> nn.Module:
     """A network for glyphs on the device."""
     model = models.build_model(name, classes, 1, recipe, seed, weights)
-    return model.to(models.pick_device("auto"), memory_format=torch.channels_last)
+    return models.placed(model, models.pick_device("auto"))
 
 
-def kept(file: Path, model: nn.Module, make: object) -> nn.Module:
+def kept(file: Path, model: nn.Module, make: Callable[[nn.Module], object]) -> nn.Module:
     """The model with the tensors of a file, which `make` fills in the first time."""
     if not file.is_file():
         make(model)

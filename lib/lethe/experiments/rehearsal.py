@@ -27,8 +27,10 @@ from lethe.capture.rehearsal import Tracker, enrichment, joint_bins, quantile_bi
 from lethe.experiments import adapt, prior
 from lethe.experiments.tasks import Outcome, Settings, Study
 
-ARMS = ("none", "random", "known", "static", "loss bins", "class bins", "both", "shuffled")
-ARMS += ("oracle", "charged")
+ARMS = (
+    *("none", "random", "known", "static", "loss bins", "class bins", "both", "shuffled"),
+    *("oracle", "charged"),
+)
 TRACKED = ("loss bins", "class bins", "both", "shuffled")  # arms whose rates follow the damage
 # rehearsed samples per target sample; also the weight of their loss
 RATIOS = {"test_resnet": (0.125, 0.5), "test_vit": (0.5,)}

@@ -31,7 +31,7 @@ from lethe.traces import files
 NAMES = ("sampling", "weighting", "rehearsal", "factorial", "memory", "back_flow", "bridge")
 STUDIES = {name: f"lethe.experiments.{name}" for name in NAMES}
 Settings = dict[str, Any]
-Outcome = tuple[list[dict[str, float]], dict[str, np.ndarray]]  # rows; arrays by sample
+Outcome = tuple[list[dict[str, Any]], dict[str, np.ndarray]]  # rows; arrays by sample
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,7 @@ def carry_out(study: str, task: Settings, place: Path) -> None:
     device = models.pick_device("auto")
     begun = time.perf_counter()
     rows, arrays = find_study(study).carry_out(task, place)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    files.write_atomically(place / f"{task_id(task)}.npz", buffer.getvalue())
+    files.write_atomically(place / f"{task_id(task)}.npz", zipped(arrays))
     about = environment.describe(device, 1)
     seconds = time.perf_counter() - begun
     result = {"settings": task, "rows": rows, "seconds": seconds, "environment": about}
@@ -163,6 +161,11 @@ def stacked(tasks: Sequence[Settings], place: Path) -> bytes:
         name = task_id(task)
         with np.load(place / f"{name}.npz") as stored:
             arrays |= {f"{key}/{name}": stored[key] for key in stored.files}
+    return zipped(arrays)
+
+
+def zipped(arrays: dict[str, Any]) -> bytes:
+    """Arrays as the bytes of a compressed npz file."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
