@@ -18,6 +18,7 @@ from lethe.errors import LetheError, nearest
 BLOCK = 2**20  # bytes of a request for the directory of a zip
 UPLOAD = 2**24  # bytes of a request when an upload is read back
 URL = re.compile(r"[a-z][a-z0-9+.-]+://")
+NO_BUCKET = "bucket does not exist"  # what S3 and Google say
 EXTRA = "pip install 'lethe[s3]'"
 
 
@@ -38,8 +39,8 @@ def filesystem(url: str) -> tuple[Any, str]:
 
         return fsspec.core.url_to_fs(url)
     except ImportError as error:
-        extra = EXTRA if url.startswith("s3://") else "the package that the message names"
-        raise LetheError(f"cannot open {url} ({error}); install {extra}") from None
+        how = EXTRA if url.startswith("s3://") else "pip install fsspec and what it names"
+        raise LetheError(f"cannot open {url} ({error}): {how}") from None
     except ValueError as error:
         raise LetheError(f"cannot open {url}: {error}; expected a path or s3://...") from None
 
@@ -65,7 +66,7 @@ def remedy(url: str, error: Exception) -> str:
         )
     if isinstance(error, PermissionError):
         return f"access is denied ({said}); ask for the right to it, or check the credentials"
-    if "bucket" in said.lower() and isinstance(error, FileNotFoundError):
+    if NO_BUCKET in said.lower():
         return f"there is no such bucket ({said}); check its name"
     if isinstance(error, FileNotFoundError):
         return neighbours(url)
@@ -85,7 +86,7 @@ def listed(url: str) -> list[str]:
         try:
             return sorted(system.ls(path, detail=False))
         except FileNotFoundError as error:
-            if "bucket" in str(error).lower():
+            if NO_BUCKET in str(error).lower():
                 raise
             return []
 
