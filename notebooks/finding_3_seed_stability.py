@@ -44,7 +44,6 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from lethe import traces
 from lethe.analysis import agreement, curves, scores
 from lethe.analysis.findings.seed_stability import (
     harder,
@@ -53,6 +52,7 @@ from lethe.analysis.findings.seed_stability import (
     seed_stability,
     seeds_for,
     stability_by_score,
+    thinned,
 )
 from lethe.analysis.findings.twin_runs import twin_agreement
 from lethe.pages import book, charts, dataset_facts, exercises, sample_gallery, side_by_side, stores
@@ -108,7 +108,6 @@ pair = stores.open_pair(page, dataset, models, preset)
 second = stores.open_beside(page, beside, dataset, models, preset)  # may be empty
 ds, other = pair  # the main analysis is about the first network
 model, other_model = stores.model_names(pair)
-correct = traces.correct(ds).values  # [seed, epoch, sample]
 ranked = rankable(ds, score)  # [seed, sample], higher = more forgotten
 seeds, n = ranked.shape
 rng = np.random.default_rng(random_seed)
@@ -116,7 +115,7 @@ matrix = agreement.spearman_matrix(ranked)
 
 # %% tags=["hide-input"]
 title = scores.SCORES[score].title
-rates = scores.score(ds, "decay_rate").values
+rates = ranked if score == "decay_rate" else scores.score(ds, "decay_rate").values
 rates = rates[~np.isnan(rates)]
 ties = np.mean([np.unique(row[~np.isnan(row)], return_counts=True)[1].max() / n for row in ranked])
 book.record(page, "masked", np.isnan(ranked).mean(), fmt=".1%")
@@ -477,9 +476,10 @@ if twin is not None:
 
 # %%
 sets = {end: x.attrs["dataset"] for end, x in of.items() if not end.endswith("other")}
+few = {end: thinned(x) for end, x in of.items()}  # all images, unless there are very many
 by_score = {}
 for end in sets:
-    by_score[end] = stability_by_score(of[end], np.random.default_rng(random_seed), fewer)
+    by_score[end] = stability_by_score(few[end], np.random.default_rng(random_seed), fewer)
 
 # %% tags=["hide-input"]
 rows = [
@@ -501,6 +501,10 @@ tables = [
     for end, name in sets.items()
 ]
 display(pd.concat(tables, axis=1).fillna("none"))
+if few[""].sizes["sample"] < n:
+    book.record(page, "few", few[""].sizes["sample"], fmt=",.0f")
+    book.record(page, "all", n, fmt=",.0f")
+    book.text(page, "This section rests on {few} of the {all} images, drawn at random.")
 
 # %% [markdown]
 # **Fewer epochs, fewer seeds, fewer images, another architecture.** Shorter traces hold less; three seeds (the
@@ -508,11 +512,11 @@ display(pd.concat(tables, axis=1).fillna("none"))
 # other and carry part of the agreement.
 
 # %%
-lengths = [e for e in (6, 11, 16, 21) if e < correct.shape[1]]
-forgotten = np.nansum(scores.forgetting_events(correct), axis=0) > 0
-variants = {f"epochs 0 to {e - 1} only": ds.isel(epoch=slice(e)) for e in lengths}
-variants["only images that some seed forgets"] = ds.isel(sample=np.flatnonzero(forgotten))
-variants[f"the other network, {other_model}"] = other
+lengths = [e for e in (6, 11, 16, 21) if e < ds.sizes["epoch"]]
+forgotten = np.nansum(scores.score(few[""], "forgetting_events").values, axis=0) > 0
+variants = {f"epochs 0 to {e - 1} only": few[""].isel(epoch=slice(e)) for e in lengths}
+variants["only images that some seed forgets"] = few[""].isel(sample=np.flatnonzero(forgotten))
+variants[f"the other network, {other_model}"] = few["_other"]
 triples = [mean_spearman(ranked[list(t)]) for t in list(combinations(range(seeds), 3))[::4]]
 
 # %% tags=["hide-input"]

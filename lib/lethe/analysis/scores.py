@@ -22,6 +22,8 @@ from lethe.analysis.curves import batch
 from lethe.analysis.curves.pooled import even_slices, pooled_rate
 from lethe.errors import LetheError, nearest
 from lethe.traces.blocks import block_slices
+from lethe.traces.checks import FLOATS
+from lethe.traces.known import is_known
 
 DIMS = ("seed", "epoch", "sample")
 CELLS = 1 << 23  # of a trace that are worked on at a time; as floats they take 64 MB
@@ -46,7 +48,7 @@ def by_blocks(compute: Compute) -> Compute:
 
 def never_learned(correct: np.ndarray) -> np.ndarray:
     """Samples that were wrong at every epoch; bool [..., sample]."""
-    return ~np.asarray(correct, bool).any(-2)
+    return np.asarray(~np.asarray(correct, bool).any(-2))
 
 
 @by_blocks
@@ -200,11 +202,17 @@ def score(ds: xr.Dataset, name: str) -> xr.DataArray:
     """Compute a named score from an opened trace, reading a large one a block at a time.
 
     Returns float [seed, sample] with attributes direction and title.
-    Raises LetheError for an unknown name, naming the nearest, and for an epoch that is not there.
+    Raises LetheError for an unknown name, naming the nearest, and for an epoch or a variable that
+    the traces do not have.
     """
     if name not in SCORES:
         raise LetheError(f"unknown score {name!r}: {nearest(name, SCORES)}")
     entry, first = SCORES[name], int(ds["epoch"][0])
+    if not has_variable(ds, entry):
+        raise LetheError(
+            f"{entry.title} needs {entry.needs}, which these traces do not have; "
+            f"{nearest('', available(ds))}"
+        )
     seen = ds
     if entry.at is not None:
         if not has_epoch(ds, entry):
@@ -250,9 +258,19 @@ def has_epoch(ds: xr.Dataset, entry: Score) -> bool:
     return entry.at is None or entry.at in ds["epoch"].values
 
 
+def has_variable(ds: xr.Dataset, entry: Score) -> bool:
+    """Whether the traces have the variable that a score needs; traces from elsewhere may not."""
+    return entry.needs == "correct" or is_known(ds, entry.needs)
+
+
 def available(ds: xr.Dataset) -> dict[str, Score]:
-    """The scores whose epoch is there: the train view has no epoch 0, so no warm-up loss."""
-    return {name: entry for name, entry in SCORES.items() if has_epoch(ds, entry)}
+    """The scores whose epoch and variable are there: the train view has no warm-up loss."""
+    lacking = {needs for needs in FLOATS if not is_known(ds, needs)}
+    return {
+        name: entry
+        for name, entry in SCORES.items()
+        if has_epoch(ds, entry) and entry.needs not in lacking
+    }
 
 
 def harder(scored: xr.DataArray) -> xr.DataArray:

@@ -21,6 +21,7 @@ from lethe.analysis.curves.pooled import pooled_rate
 from lethe.analysis.simulate import lapses
 from lethe.errors import LetheError
 
+MANY = 100_000  # samples behind side results, where there are more
 SHUFFLES = 20  # permutations behind each null
 MISTAKES = 10  # deliberate comparisons by position
 
@@ -46,6 +47,18 @@ def rankable(ds: xr.Dataset, score: str) -> np.ndarray:
     if known.min() == known.max():
         raise LetheError(f"{where}: {title} is {abs(known[0]):g} for all images: nothing to rank")
     return values
+
+
+def thinned(ds: xr.Dataset) -> xr.Dataset:
+    """The traces, or 100,000 of their samples if there are more: drawn at random, in their order.
+
+    For side results: the interval of a correlation between runs is then that of the runs.
+    """
+    n = ds.sizes["sample"]
+    if n <= MANY:
+        return ds
+    some = np.random.default_rng(0).choice(n, MANY, replace=False)
+    return ds.isel(sample=np.sort(some))
 
 
 def mean_spearman(values: np.ndarray) -> float:
@@ -137,16 +150,16 @@ def seed_stability(
     """
     ranked, correct = rankable(ds, score), traces.correct(ds).values
     compute = from_correct(score, "decay_rate")
-    rho = agreement.cross_seed(agreement.spearman_on(ranked), *ranked.shape, rng, draws)
+    rho = agreement.cross_seed(agreement.spearman_on(ranked), len(ranked), len(ranked.T), rng, draws)
     null = agreement.permutation_null(mean_spearman, ranked, rng, SHUFFLES)
     labels = ds["label"].values
     class_part = agreement.permutation_null(mean_spearman, ranked, rng, SHUFFLES, groups=labels)
-    ceilings = [
+    ceiling, lapse = (
         agreement.intrinsic_ceiling(scored(draw, compute), mean_spearman, rng, simulations)
         for draw in (decaying_world(correct), lapsing_world(correct))
-    ]
+    )
     mistaken = _by_position(ranked, rng)
-    return Stability(rho, null, class_part, *ceilings, mistaken, simulated(score))
+    return Stability(rho, null, class_part, ceiling, lapse, mistaken, simulated(score))
 
 
 @dataclass(frozen=True)
@@ -176,7 +189,7 @@ def stability_by_score(
     found = []
     for name, entry in scores.available(ds).items():
         values = harder(ds, name)
-        rho = agreement.cross_seed(agreement.spearman_on(values), *values.shape, rng, draws)
+        rho = agreement.cross_seed(agreement.spearman_on(values), len(values), len(values.T), rng, draws)
         own = simulated(name)
         ceiling = mean_spearman(from_correct(name, name)(world)) if own else math.nan
         found.append(ScoreStability(entry.title, rho, ceiling))
@@ -188,7 +201,8 @@ def seeds_for(rho: Interval, target: float = 0.8) -> tuple[float, float, float]:
     from both ends of the interval (Spearman-Brown); inf where a correlation is not positive.
     """
     ends = (rho.estimate, rho.high, rho.low)
-    return tuple(agreement.seeds_needed(x, target) for x in ends)
+    needed, low, high = (agreement.seeds_needed(x, target) for x in ends)
+    return needed, low, high
 
 
 def scored(draw: Callable, compute: Callable) -> Callable[[np.random.Generator], np.ndarray]:
