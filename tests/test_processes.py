@@ -15,7 +15,7 @@ import torch
 from tiny_captures import contents
 
 from lethe import cli
-from lethe.capture import environment, finetune, processes
+from lethe.capture import environment, processes, together
 from lethe.capture.verify import verify_run
 from lethe.errors import LetheError
 from lethe.traces import read_run
@@ -231,7 +231,7 @@ def test_what_is_said_once_or_refused(monkeypatch, tmp_path):
     with pytest.raises(LetheError, match=r"with 4 process\(es\), this is 1.*--nproc-per-node 4 -m"):
         environment.check_same({**now, "processes": 4}, now, tmp_path)
     with pytest.raises(LetheError, match="leave --jobs out"):
-        finetune.capture_together([], tmp_path, jobs=2)
+        together.capture_together([], tmp_path, jobs=2)
     monkeypatch.setenv("LOCAL_RANK", "1")
     for command, told in (("capture", True), ("traces", False)):
         monkeypatch.setattr(sys, "argv", ["lethe", command])

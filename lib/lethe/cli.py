@@ -109,8 +109,8 @@ def capture(
     One run on several graphics cards: torchrun --nproc-per-node 4 -m lethe capture ...
     """
     from lethe.capture import capture_many, pack_runs, plan_run
-    from lethe.capture.finetune import capture_together
     from lethe.capture.processes import launched
+    from lethe.capture.together import capture_together
 
     choices: dict[str, Any] = {
         "preset": preset,

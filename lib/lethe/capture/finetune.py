@@ -8,11 +8,11 @@ the first alone writes its folder, which all must see.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,21 +86,6 @@ def capture_run(run: Run, out: Path | str, device: str = "auto", threads: int = 
     return folder
 
 
-def capture_together(
-    runs: Sequence[Run], out: Path, device: str = "auto", jobs: int = 0
-) -> list[Path]:
-    """Capture runs one after another, each on all processes that torchrun started.
-
-    Returns their folders on the first process and nothing on the others. LetheError for `jobs`
-    above 1.
-    """
-    if jobs > 1:
-        raise LetheError("under torchrun all processes carry one run at a time: leave --jobs out")
-    with processes.joined(device):
-        folders = [capture_run(run, out, device) for run in runs]
-        return [] if processes.rank() else folders
-
-
 def check_finished(folder: Path, run: Run) -> None:
     """What is left to do for a finished run."""
     check_weights(folder, run)
@@ -117,7 +102,7 @@ def carry_on(run: Run, folder: Path, device: str, threads: int) -> None:
     images = training_images(run)
     test = load_split(run.dataset, "test", run.recipe.pixels, run.root)
     constants = read_constants(run.constants, images.sample_ids) if run.constants else None
-    manifest = {
+    manifest: dict[str, Any] = {
         "config": run.config(),
         "run_id": run.run_id,
         "dataset": {
@@ -138,7 +123,7 @@ def carry_on(run: Run, folder: Path, device: str, threads: int) -> None:
         fine_tune(run, folder, log, data, unseen)
 
 
-def check_begun(folder: Path, run: Run, now: dict[str, str | int | bool]) -> None:
+def check_begun(folder: Path, run: Run, now: dict[str, Any]) -> None:
     """LetheError if a run was begun with other weights, or in another environment."""
     check_weights(folder, run)
     environment.check_same(read_json(folder / "manifest.json")["environment"], now, folder)

@@ -51,9 +51,10 @@ class GlobalBatchNorm(nn.SyncBatchNorm):
     @torch.no_grad()
     def remember(self, mean: Tensor, variance: Tensor) -> None:
         """Let the running statistics follow."""
-        self.num_batches_tracked.add_(1)
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance, self.momentum)
+        batches = self.get_buffer("num_batches_tracked").add_(1)
+        share = 1 / int(batches) if self.momentum is None else self.momentum
+        self.get_buffer("running_mean").lerp_(mean, share)
+        self.get_buffer("running_var").lerp_(variance, share)
 
 
 class GlobalBatchNormAct(SyncBatchNormAct, GlobalBatchNorm):
