@@ -12,14 +12,10 @@ import numpy as np
 import xarray as xr
 
 from lethe.errors import LetheError
-from lethe.traces.checks import FLOATS, MISSING, class_names
+from lethe.traces.checks import MISSING, class_names
 from lethe.traces.exchange.assemble import NUMBER
 from lethe.traces.exchange.rows import RIGHT_OR_WRONG
-
-
-def known_floats(ds: xr.Dataset) -> list[str]:
-    """The float variables that hold any number."""
-    return [name for name in FLOATS if bool(ds[name].notnull().any())]
+from lethe.traces.known import known_floats
 
 
 def right_or_wrong_only(ds: xr.Dataset) -> bool:

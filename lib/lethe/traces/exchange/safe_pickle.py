@@ -13,7 +13,7 @@ import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class _Type:
 
     def __setstate__(self, state: tuple) -> None:
         order = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
-        self.dtype = self.dtype.newbyteorder(order if order in ("<", ">") else "=")
+        self.dtype = self.dtype.newbyteorder(">" if order == ">" else "<")
 
 
 class _Array:
@@ -44,7 +44,7 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, by_column, data = state
-        order = "F" if by_column else "C"
+        order: Literal["C", "F"] = "F" if by_column else "C"
         self.values = np.frombuffer(_bytes(data), kind.dtype).reshape(shape, order=order)
 
 
@@ -82,6 +82,8 @@ _LOAD_BUILD: Callable[[Any], None] = _DISPATCH[pickle.BUILD[0]]
 
 class _Reader(pickle._Unpickler):
     """The standard library's reader in Python, with the names of `ALLOWED` and no other."""
+
+    stack: list[Any]
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:

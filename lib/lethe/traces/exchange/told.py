@@ -8,8 +8,8 @@ import xarray as xr
 
 from lethe.traces.checks import FLOATS, MISSING, class_names
 from lethe.traces.exchange.formats import FORMATS
-from lethe.traces.exchange.rows import RIGHT_OR_WRONG
-from lethe.traces.exchange.runs import known_floats
+from lethe.traces.exchange.rows import NOT_RIGHT, RIGHT_OR_WRONG, UNKNOWN
+from lethe.traces.known import known_floats
 
 
 def told(ds: xr.Dataset) -> list[str]:
@@ -41,5 +41,10 @@ def _sizes(ds: xr.Dataset) -> str:
     seeds = ", ".join(str(seed) for seed in ds["seed"].values)
     return (
         f"seeds {seeds}; epochs {int(ds['epoch'][0])} to {int(ds['epoch'][-1])}; "
-        f"{ds.sizes['sample']} samples; {len(class_names(ds))} classes"
+        f"{ds.sizes['sample']} samples; {_classes(ds)}"
     )
+
+
+def _classes(ds: xr.Dataset) -> str:
+    names = set(class_names(ds)) - {NOT_RIGHT}
+    return "no classes" if names == {UNKNOWN} else f"{len(names)} classes"

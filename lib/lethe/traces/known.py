@@ -1,0 +1,24 @@
+"""Which of the float variables a trace has: logs from elsewhere may lack margin, loss or error_l2.
+
+Cost: the first block of samples where the variable is known; a whole pass where it is not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from lethe.traces.blocks import sample_blocks
+from lethe.traces.checks import FLOATS
+
+LIMIT = 2**24  # bytes at a time: the first few samples tell
+
+
+def is_known(ds: xr.Dataset, name: str) -> bool:
+    """Whether a float variable has any value."""
+    return any(np.isfinite(block[name].values).any() for block in sample_blocks(ds, (name,), LIMIT))
+
+
+def known_floats(ds: xr.Dataset) -> list[str]:
+    """Those of loss, margin and error_l2 that have any value."""
+    return [name for name in FLOATS if is_known(ds, name)]
