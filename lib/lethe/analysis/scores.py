@@ -27,6 +27,7 @@ from lethe.traces.known import is_known
 
 DIMS = ("seed", "epoch", "sample")
 CELLS = 1 << 23  # of a trace that are worked on at a time; as floats they take 64 MB
+READ = 1 << 28  # bytes that are read from a store at a time
 
 Compute = Callable[[np.ndarray], np.ndarray]
 
@@ -243,7 +244,7 @@ def _streamed(ds: xr.Dataset, entry: Score) -> np.ndarray:
     needs = "prediction" if entry.needs == "correct" else entry.needs
     values = np.empty((ds.sizes["seed"], ds.sizes["sample"]))
     try:
-        for part in block_slices(ds, (needs,)):
+        for part in block_slices(ds, (needs,), READ):
             alone = part.start == ds.sizes["sample"] - 1  # numpy adds up a single sample otherwise
             block = ds.isel(sample=slice(part.start - alone, part.stop))
             values[:, part] = _computed(block, entry)[:, int(alone) :]
