@@ -155,7 +155,7 @@ def test_images_without_a_number_are_not_chosen_and_few_are_all_taken():
     assert sorted(sample_gallery.choose(x, y, 99, rng)) == [0, 3, 4]
     only = np.array([True, True, True, True, False])
     assert sorted(sample_gallery.choose(x, y, 99, rng, only)) == [0, 3]
-    with pytest.raises(LetheError, match="no image has both numbers: x; y"):
+    with pytest.raises(LetheError, match="no sample has both numbers: x; y"):
         sample_gallery.choose(x, y, 9, rng, ~np.isfinite(x.values))
 
 

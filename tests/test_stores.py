@@ -112,7 +112,7 @@ def test_other_images_or_labels_are_refused(page, tmp_path):
     first = traces.open_traces("mine-test_resnet-quick").load()
     first.encoding.clear()
     second = first.assign_coords(label=first["label"].copy(data=first["label"].values[::-1]))
-    with pytest.raises(LetheError, match=r"images have another label there, e.g. '0/0000.png'"):
+    with pytest.raises(LetheError, match=r"samples have another label there, e.g. '0/0000.png'"):
         stores.check_alike(first, second)
     second = first.assign_attrs(classes=json.dumps(["a", "b", "c"]))
     with pytest.raises(LetheError, match="their classes differ"):

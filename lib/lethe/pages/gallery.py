@@ -44,7 +44,7 @@ def image_grid(
     alts = captions if alts is None else alts
     if not len(pixels) == len(captions) == len(alts):
         raise LetheError(f"{len(pixels)} images, {len(captions)} captions, {len(alts)} alts")
-    below = [_strip(*strip, size) for strip in strips] if strips else [""] * len(captions)
+    below = [strip_below(*strip, size) for strip in strips] if strips else [""] * len(captions)
     figures = "".join(
         f'<figure><img src="{data_uri(image)}" alt="{escape(text)}" width="{size}" '
         f'height="{size}"/>{strip}<figcaption>{escape(caption)}</figcaption></figure>'
@@ -54,7 +54,7 @@ def image_grid(
     return HTML(f'<div class="lethe-grid">{heading}{figures}</div>')
 
 
-def _strip(pixels: np.ndarray, words: str, width: int) -> str:
+def strip_below(pixels: np.ndarray, words: str, width: int) -> str:
     """A strip below a picture, two pixels a row; its words also show on hovering."""
     told = f'alt="{escape(words)}" title="{escape(words)}"'
     size = f'width="{width}" height="{2 * len(pixels)}" style="display: block; margin: 2px auto"'

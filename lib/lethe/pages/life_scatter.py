@@ -1,9 +1,9 @@
-"""Pick a point and see the image behind it, its numbers and its life in every seed of the networks.
+"""Pick a point and see the sample behind it, its numbers and its life in every seed.
 
 A point is picked by pointing near it, by a tap, or with the range input below the chart, whose
-steps go from the hardest image to the easiest. Cost: one row an image, about 1 kB with its picture
+steps go from the hardest sample to the easiest. Cost: one row a sample, about 1 kB with its picture
 and twenty lives of 31 epochs: the lives travel four epochs to a letter and are unfolded in the
-browser for the picked image only.
+browser for the picked sample only.
 """
 
 import json
@@ -25,11 +25,10 @@ MARKS = {"circle": GREY, "square": COLORS["purple"], "triangle-up": COLORS["gree
 MARKS |= {"diamond": INK}
 """Shape and colour of up to four groups; blue and orange are left to the states of the lives."""
 
-WIDTH = 290
+WIDTH, LINE = 290, 15  # pixels: a panel, a line of a text
 STEP = 0.011  # distance of neighbours that have equal numbers, as a share of the axis
-TOLD = 12  # images in the table below the chart
-NOTE = "From the hardest to the easiest image, at equal steps."
-STEPS = "image, from hard to easy"  # the words on the range input
+TOLD = 12  # samples in the table below the chart
+LETTERS_A_LINE, TEXT_LINES = 44, 4  # of a text beside the chart; what is longer is cut
 
 
 def life_scatter(
@@ -41,40 +40,46 @@ def life_scatter(
     title: str,
     description: str,
     fmt: str = ".1f",
+    unit: str = "image",
 ) -> alt.HConcatChart:
-    """Draw images as points at (x, y) and, for the point picked, the image and all its lives.
+    """Draw samples as points at (x, y) and, for the point picked, the sample and all its lives.
 
-    `table`: one row an image, the hardest first, with columns `x`, `y`, `name`, `url` (a
-    `data:` address, or empty where there is no picture) and, if points are to be told apart,
-    `group` (at most four, in the order of their marks if categorical). `lives`: network to bool
-    `correct` [seed, epoch, image], in the order of the table. Points with equal numbers are drawn
-    side by side. Raises LetheError for missing columns or numbers, and for lives of other images.
+    `table`: one row a sample, the hardest first, with columns `x`, `y`, `name`, `url` (a `data:`
+    address, or empty where there is no picture), for samples that are texts `text`, and, if points
+    are to be told apart, `group` (at most four, in the order of their marks if categorical).
+    `lives`: network to bool `correct` [seed, epoch, sample], in the order of the table; `unit` is
+    what a sample is called. Points with equal numbers are drawn side by side. Raises LetheError for
+    missing columns or numbers, and for lives of other samples.
     """
-    _check(table, lives)
+    _check(table, lives, unit)
     rows = table.reset_index(drop=True).rename_axis("place").reset_index()
     rows["name"] = [_wrapped(name, 22) for name in rows["name"]]
     rows["left"], rows["up"] = unstacked(table["x"], table["y"])
     for number, life in enumerate(lives.values()):
         rows[f"life{number}"] = folded(life)
+    if "text" in rows:
+        rows["text"] = [_lines(text) for text in rows["text"]]
     rows = limited(rows.round({"x": 4, "y": 4, "left": 4, "up": 4}))
-    pick = _pick(len(rows))
+    pick = _pick(len(rows), unit)
     details = [_portrait(rows, pick, (x_title, y_title), fmt)]
     details += [_lives(rows, n, name, lives[name], pick) for n, name in enumerate(lives)]
     points = _points(rows, pick, x_title, y_title)
     chart = alt.hconcat(points, alt.vconcat(*details, spacing=14), spacing=20)
     chart = chart.resolve_scale(color="independent", shape="independent")
     named = table.itertuples(index=False)
-    steps = {STEPS: [f"{row.name} ({row.x:{fmt}}; {row.y:{fmt}})" for row in named]}
-    more = {"table": numbers(table, lives, (x_title, y_title), fmt), "note": NOTE, "steps": steps}
+    steps = {steps_of(unit): [f"{row.name} ({row.x:{fmt}}; {row.y:{fmt}})" for row in named]}
+    told = numbers(table, lives, (x_title, y_title), fmt, unit)
+    more = {"table": told, "note": f"From the hardest to the easiest {unit}, at equal steps."}
+    more |= {"steps": steps}
     return described(chart, title, description).properties(usermeta=more)
 
 
-def _check(table: pd.DataFrame, lives: Mapping[str, np.ndarray]) -> None:
+def _check(table: pd.DataFrame, lives: Mapping[str, np.ndarray], unit: str) -> None:
     missing = {"x", "y", "name", "url"} - set(table)
     if missing:
-        raise LetheError(f"the table of the images has no column {', '.join(sorted(missing))}")
+        raise LetheError(f"the table of the {unit}s has no column {', '.join(sorted(missing))}")
     if table.empty or not np.isfinite(table[["x", "y"]].to_numpy(float)).all():
-        raise LetheError("every image needs two finite numbers, and there must be one image")
+        raise LetheError(f"every {unit} needs two finite numbers, and there must be one {unit}")
     if "group" in table and table["group"].nunique() > len(MARKS):
         raise LetheError(f"{table['group'].nunique()} groups: points have {len(MARKS)} marks")
     for name, life in lives.items():
@@ -85,7 +90,7 @@ def _check(table: pd.DataFrame, lives: Mapping[str, np.ndarray]) -> None:
 
 
 def folded(correct: np.ndarray) -> list[str]:
-    """The states of `correct` [seed, epoch, image] as one text an image, PER_LETTER to a letter."""
+    """The states of `correct` [seed, epoch, sample] as letters, PER_LETTER to one; [sample]."""
     codes = states(np.moveaxis(np.asarray(correct, bool), 2, 0)).reshape(np.shape(correct)[2], -1)
     codes = np.pad(codes, ((0, 0), (0, -codes.shape[1] % PER_LETTER)))
     digits = codes.reshape(len(codes), -1, PER_LETTER) @ 3 ** np.arange(PER_LETTER)
@@ -106,11 +111,16 @@ def unstacked(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.nd
     return tuple((points.to_numpy() + spread).T)
 
 
-def _pick(images: int) -> alt.Parameter:
+def steps_of(unit: str) -> str:
+    """The words on the range input."""
+    return f"{unit}, from hard to easy"
+
+
+def _pick(samples: int, unit: str) -> alt.Parameter:
     """The selection: by pointing, by a tap, or by the range input that the keyboard reaches."""
-    steps = alt.binding_range(min=0, max=images - 1, step=1, name=STEPS)
+    steps = alt.binding_range(min=0, max=samples - 1, step=1, name=steps_of(unit))
     return alt.selection_point(
-        name="image",
+        name="image",  # of the selection, whatever a sample is
         fields=["place"],
         on="pointerover, click",
         nearest=True,
@@ -122,7 +132,7 @@ def _pick(images: int) -> alt.Parameter:
 
 
 def _points(rows: pd.DataFrame, pick: alt.Parameter, x_title: str, y_title: str) -> alt.LayerChart:
-    """The scatter: every image a point, the picked one in a ring."""
+    """The scatter: every sample a point, the picked one in a ring."""
     base = alt.Chart(rows).encode(
         x=alt.X("left:Q", title=x_title, **_axis(rows["x"])),
         y=alt.Y("up:Q", title=y_title, **_axis(rows["y"])),
@@ -163,7 +173,7 @@ def _groups(rows: pd.DataFrame) -> dict[str, alt.Shape | alt.Color]:
 def _portrait(
     rows: pd.DataFrame, pick: alt.Parameter, titles: tuple[str, str], fmt: str
 ) -> alt.LayerChart:
-    """The picture, the name and the numbers of the picked image."""
+    """The picture or the text, the name and the numbers of the picked sample."""
     base = alt.Chart(rows).transform_filter(pick)
     image = base.transform_filter("datum.url").mark_image(
         width=96, height=96, align="left", baseline="top", smooth=False
@@ -178,11 +188,25 @@ def _portrait(
     name = base.mark_text(**text, fontSize=14, fontWeight="bold")
     rest = words.mark_text(**text, lineHeight=15)
     here = {"x": alt.value(at)}
-    return alt.layer(
-        image.encode(url="url:N", x=alt.value(0), y=alt.value(0)),
-        name.encode(text="name:N", y=alt.value(2), **here),
-        rest.encode(text="words:N", y=alt.value(40), **here),
-    ).properties(width=WIDTH, height=96)
+    layers = [name.encode(text="name:N", y=alt.value(2), **here)]
+    down = 40
+    if "text" in rows:
+        read = base.mark_text(**text, lineHeight=LINE, fontStyle="italic")
+        layers.append(read.encode(text="text:N", y=alt.value(down), **here))
+        down += LINE * TEXT_LINES + 8
+    else:
+        layers.insert(0, image.encode(url="url:N", x=alt.value(0), y=alt.value(0)))
+    layers.append(rest.encode(text="words:N", y=alt.value(down), **here))
+    return alt.layer(*layers).properties(width=WIDTH, height=down + 56)
+
+
+def _lines(text: str) -> str:
+    """A text as a few lines that fit beside the chart."""
+    return "\n".join(
+        textwrap.wrap(
+            text, LETTERS_A_LINE, max_lines=TEXT_LINES, placeholder=" …", break_on_hyphens=False
+        )
+    )
 
 
 def _wrapped(words: str, width: int = 24) -> str:
@@ -192,7 +216,7 @@ def _wrapped(words: str, width: int = 24) -> str:
 def _lives(
     rows: pd.DataFrame, number: int, name: str, correct: np.ndarray, pick: alt.Parameter
 ) -> alt.Chart:
-    """All seeds of one network for the picked image: one row a seed, one cell an epoch."""
+    """All seeds of one network for the picked sample: one row a seed, one cell an epoch."""
     seeds, epochs, _ = np.shape(correct)
     letter = f"datum.life{number}[floor(datum.at / {PER_LETTER})]"
     number_of = f"indexof({json.dumps(''.join(LETTERS))}, {letter})"
@@ -223,12 +247,18 @@ def _lives(
 
 
 def numbers(
-    table: pd.DataFrame, lives: Mapping[str, np.ndarray], titles: tuple[str, str], fmt: str
+    table: pd.DataFrame,
+    lives: Mapping[str, np.ndarray],
+    titles: tuple[str, str],
+    fmt: str,
+    unit: str = "image",
 ) -> dict[str, list[str]]:
-    """The table below the chart: TOLD images from the hardest to the easiest, at equal steps."""
+    """The table below the chart: TOLD samples from the hardest to the easiest, at equal steps."""
     rows = np.unique(np.linspace(0, len(table) - 1, min(TOLD, len(table))).round().astype(int))
     some = table.iloc[rows]
-    told = {"image": [str(name) for name in some["name"]]}
+    told = {unit: [str(name) for name in some["name"]]}
+    if "text" in some:
+        told["what it says"] = [str(text) for text in some["text"]]
     for column, title in zip("xy", titles, strict=True):
         told[title] = [f"{value:{fmt}}" for value in some[column]]
     for name, life in lives.items():

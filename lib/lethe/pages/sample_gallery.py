@@ -1,6 +1,6 @@
-"""A gallery of chosen images: two numbers place them, and picking one shows its life in every seed.
+"""A gallery of chosen samples: two numbers place them, picking one shows its life in every seed.
 
-Choice: half of the images are drawn at random, the other half are extremes by rank: in equal parts
+Choice: half of the samples are drawn at random, the other half are extremes by rank: in equal parts
 those high on both numbers, and those high on one and low on the other, either way. The drawing is
 `life_scatter`. Cost: about 1 s and 200 kB for 240 glyphs.
 """
@@ -18,17 +18,17 @@ from scipy.stats import rankdata
 
 from lethe.analysis import agreement, scores
 from lethe.errors import LetheError
-from lethe.pages import book, charts, dataset_facts, stores
+from lethe.pages import book, charts, dataset_facts, sample_words, stores
 from lethe.traces import correct
 
-COUNT = 240  # images in a gallery
+COUNT = 240  # samples in a gallery
 COLOUR_COUNT = 96  # of pictures in colour, which take eight times as many bytes
 SIDE = 32  # pixels of a picture
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number of every image: `values` [sample], NaN where it has none, and what it is called.
+    """A number of every sample: `values` [sample], NaN where it has none, and what it is called.
 
     `direction`: 1 if higher is harder (more forgotten), else -1.
     """
@@ -39,16 +39,16 @@ class Number:
 
 
 def mean_score(ds: xr.Dataset, name: str, network: str, runs: slice = slice(None)) -> Number:
-    """A score of the library, mean over `runs` (all) in which the image has one."""
+    """A score of the library, mean over `runs` (all) in which the sample has one."""
     values = scores.score(ds, name).transpose("seed", "sample").values[runs]
     score = scores.SCORES[name]
     return Number(agreement.mean_over_runs(values), f"{score.title}, {network}", score.direction)
 
 
 def mean_rank(values: np.ndarray, title: str) -> Number:
-    """The mean rank of images in runs [run, sample], from 0 (lowest) to 100, ties shared.
+    """The mean rank of samples in runs [run, sample], from 0 (lowest) to 100, ties shared.
 
-    An image that a run cannot rank (NaN) is left out of that run.
+    A sample that a run cannot rank (NaN) is left out of that run.
     """
     known = np.maximum(np.count_nonzero(~np.isnan(values), axis=1, keepdims=True) - 1, 1)
     ranks = 100 * (rankdata(values, axis=1, nan_policy="omit") - 1) / known
@@ -62,14 +62,14 @@ def choose(
     rng: np.random.Generator,
     among: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Rows of `count` images that have both numbers, or of all if they are fewer; in no order.
+    """Rows of `count` samples that have both numbers, or of all if they are fewer; in no order.
 
-    `among`: bool [sample], the images that may be chosen. Raises LetheError when there is none.
+    `among`: bool [sample], those that may be chosen. Raises LetheError when there is none.
     """
     there = np.isfinite(x.values) & np.isfinite(y.values)
     there = np.flatnonzero(there if among is None else there & among)
     if not len(there):
-        raise LetheError(f"no image has both numbers: {x.title}; {y.title}")
+        raise LetheError(f"no sample has both numbers: {x.title}; {y.title}")
     mixed = rng.permutation(there)  # so that ties are broken at random
     far = extremes(x, y, mixed, min(count, len(mixed)) // 2)
     return np.concatenate([far, mixed[~np.isin(mixed, far)][: count - len(far)]])
@@ -90,7 +90,7 @@ def hardest_first(x: Number, y: Number, rows: np.ndarray) -> np.ndarray:
 
 
 def pictured(ds: xr.Dataset) -> np.ndarray:
-    """Which images of a store have a picture here, bool [sample]; all of them if none has."""
+    """Which samples of a store have a picture here, bool [sample]; all of them if none has."""
     have = np.isin(ds["sample"].values, list(dataset_facts.pictures(ds)))
     return have if have.any() else np.ones(len(have), bool)
 
@@ -105,7 +105,7 @@ def sample_gallery(
     groups: np.ndarray | None = None,
     fmt: str = ".3g",
 ) -> alt.HConcatChart:
-    """Draw the images in these `rows` of the stores of two networks, the hardest first.
+    """Draw the samples in these `rows` of the stores of two networks, the hardest first.
 
     `groups`: str or categorical [sample], told apart by the marks of the points.
     """
@@ -114,19 +114,22 @@ def sample_gallery(
     table["name"] = dataset_facts.names(ds, rows)
     shown = dataset_facts.pictures(ds, ds["sample"].values[rows])
     table["url"] = [_url(shown.get(name)) for name in ds["sample"].values[rows]]
+    unit = sample_words.noun(ds)
+    if unit == "text":
+        table["text"] = sample_words.texts(ds, rows)
     if groups is not None:
         table["group"] = pd.Series(groups).iloc[rows].array
     lives = {
-        name: correct(part).transpose("seed", "epoch", "sample").values[..., rows]
+        name: correct(part.isel(sample=rows)).transpose("seed", "epoch", "sample").values
         for name, part in zip(stores.model_names(pair), pair, strict=True)
     }
     first = table.iloc[0]
     description = (
-        f"{len(rows)} images as points: {x.title} against {y.title}. Beside them the picked image, "
-        f"its numbers and its answers, epoch by epoch, in every seed of {' and '.join(lives)}. The "
-        f"hardest is {first['name']} ({first.x:{fmt}}; {first.y:{fmt}})."
+        f"{len(rows)} {unit}s as points: {x.title} against {y.title}. Beside them the picked "
+        f"{unit}, its numbers and its answers, epoch by epoch, in every seed of "
+        f"{' and '.join(lives)}. The hardest is {first['name']} ({first.x:{fmt}}; {first.y:{fmt}})."
     )
-    form = {"x_title": x.title, "y_title": y.title, "fmt": fmt}
+    form = {"x_title": x.title, "y_title": y.title, "fmt": fmt, "unit": unit}
     return charts.life_scatter(table, lives, title=title, description=description, **form)
 
 
@@ -148,10 +151,10 @@ def show(
     count: int = COUNT,
     fmt: str = ".3g",
 ) -> None:
-    """Choose images, display their gallery and say in words which they are and how to use it.
+    """Choose samples, display their gallery and say in words which they are and how to use it.
 
     `groups` marks the points, and with `evenly` each group gives equally many; `among`: bool
-    [sample], the images that may be chosen. Where no image has both numbers, it says so.
+    [sample], those that may be chosen. Where no sample has both numbers, it says so.
     """
     ds, rng = pair[0], np.random.default_rng(random_seed)
     may = pictured(ds) & np.isfinite(x.values) & np.isfinite(y.values)
@@ -159,31 +162,33 @@ def show(
     pools = [may & (groups == name) for name in pd.unique(groups)] if evenly else [may]
     pools = [pool for pool in pools if pool.any()]
     if not pools:
-        book.text(page, f"No image here has both numbers ({x.title}; {y.title}): no gallery.")
+        told = f"No {sample_words.noun(ds)} here has both numbers ({x.title}; {y.title})"
+        book.text(page, f"{told}: no gallery.")
         return
     share = min(count, _most(ds)) // len(pools)
     rows = np.concatenate([choose(x, y, share, rng, pool) for pool in pools])
     charts.show(sample_gallery(pair, x, y, rows, title=title, groups=groups, fmt=fmt))
-    book.text(page, f"{USE} {_choice(ds, rows, may, evenly)}")
+    use = USE.format(unit=sample_words.noun(ds))
+    book.text(page, f"{use} {_choice(ds, rows, may, evenly)}")
 
 
 USE = (
     "Point near a dot, or tap it. Or move the slider below the chart, also with the arrow keys: it "
-    "goes from the hardest image to the easiest. Images with equal numbers stand around their "
+    "goes from the hardest {unit} to the easiest. Those with equal numbers stand around their "
     "common place."
 )
 
 
 def _most(ds: xr.Dataset) -> int:
-    """How many images a gallery can hold, by the weight of their pictures."""
+    """How many samples a gallery can hold, by the weight of their pictures."""
     first = next(iter(dataset_facts.pictures(ds).values()), np.zeros((1, 1, 1)))
     return COLOUR_COUNT if first.shape[-1] > 1 else COUNT
 
 
 def _choice(ds: xr.Dataset, rows: np.ndarray, may: np.ndarray, evenly: bool) -> str:
-    """In words: which images are shown, out of which."""
-    total, able = ds.sizes["sample"], int(may.sum())
-    told = f"The gallery holds {len(rows):,} of the {total:,} images"
+    """In words: which samples are shown, out of which."""
+    total, able, unit = ds.sizes["sample"], int(may.sum()), sample_words.noun(ds)
+    told = f"The gallery holds {len(rows):,} of the {total:,} {unit}s"
     if not pictured(ds).all():
         told += " (only some have a picture here)"
     if len(rows) == able:
@@ -192,5 +197,5 @@ def _choice(ds: xr.Dataset, rows: np.ndarray, may: np.ndarray, evenly: bool) -> 
     return (
         f"{told}: half drawn at random, half extremes by rank, in equal parts high on both "
         "numbers, high on the first only and high on the second only. "
-        f"{able:,} images could be placed."
+        f"{able:,} {unit}s could be placed."
     )
