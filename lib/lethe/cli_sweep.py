@@ -97,10 +97,14 @@ def sweep_command(
         how: dict[str, Any] = {"device": device, "jobs": jobs, "threads": threads}
         how |= {"retries": retries}
         opened = executor_for(dask, submitit, slurm or [], out, jobs)
-        with opened as (executor, at_once), shown(Board(runs, out)) as tick:
-            outcomes = run_sweep(
-                runs, out, executor, **how, lease=lease, at_once=at_once, tick=tick
-            )
+        try:
+            with opened as (executor, at_once), shown(Board(runs, out)) as tick:
+                outcomes = run_sweep(
+                    runs, out, executor, **how, lease=lease, at_once=at_once, tick=tick
+                )
+        except KeyboardInterrupt:
+            typer.echo("lethe: stopped; the same command goes on from here", err=True)
+            raise typer.Exit(130) from None
         finish(outcomes, runs, out, pack)
 
 

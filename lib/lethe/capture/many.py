@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from pathlib import Path
@@ -19,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lethe.capture.finetune import capture_run
 from lethe.capture.plan import Run
 from lethe.capture.samplers import RANDOM
+from lethe.capture.sweep.slots import end_with_parent
 from lethe.errors import LetheError
 from lethe.traces import compact, file_sha256, traces_folder
 
@@ -40,20 +40,6 @@ def capture_many(
         futures = [pool.submit(capture_run, run, out, device, threads) for run in runs]
         watch(runs, out, futures)
     return [future.result() for future in futures]
-
-
-def end_with_parent() -> None:
-    """Let this worker die when its parent is killed: it would write on, and hold the run's lock
-    against the same command given again.
-    """
-    parent = multiprocessing.parent_process()
-    if parent:
-
-        def wait_and_die() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=wait_and_die, daemon=True).start()
 
 
 def pack_runs(runs: Sequence[Run], out: Path, name: str = "") -> list[Path]:

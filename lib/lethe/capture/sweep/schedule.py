@@ -62,8 +62,10 @@ def run_sweep(
     seconds; `at_once` limits how many runs the executor has been given (0 = all, or a worker each);
     `tick` is called between looks. LetheError if `out` cannot be written.
     """
-    if lease < 1 or retries < 0 or jobs < 0 or threads < 1:
-        raise LetheError("lease and threads must be 1 or more, retries and jobs 0 or more")
+    if not 1 <= lease <= 86400 or retries < 0 or jobs < 0 or threads < 1:
+        raise LetheError(
+            "lease (seconds, up to a day) and threads must be 1 or more, retries and jobs 0 or more"
+        )
     out = Path(out).resolve()  # workers may have another current folder
     files.make_folder(out / places.FOLDER)
     schedule = Schedule(list(runs), out, (device, threads, lease), retries)

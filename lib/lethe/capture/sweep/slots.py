@@ -23,8 +23,6 @@ from concurrent.futures import (
 )
 from typing import Any
 
-from lethe.capture.many import end_with_parent
-
 CARDS = "CUDA_VISIBLE_DEVICES"
 
 
@@ -106,6 +104,20 @@ def prepare(card: str | None) -> None:
         os.environ[CARDS] = card
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Let this worker die when its parent is killed: it would write on, and hold the run's lock
+    against the same command given again.
+    """
+    parent = multiprocessing.parent_process()
+    if parent:
+
+        def wait_and_die() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait_and_die, daemon=True).start()
 
 
 def cards_for(device: str, jobs: int) -> list[str | None]:

@@ -70,7 +70,7 @@ class CarryOut:
                 return Outcome(task.run.name, HELD)
             outcome = None
             try:
-                outcome = captured(task)
+                outcome = done_meanwhile(task) or captured(task)
             finally:
                 lease.give_back(finished=outcome is not None and outcome.state == DONE)
             return outcome
@@ -83,6 +83,14 @@ class CarryOut:
 
 
 carry_out = CarryOut()
+
+
+def done_meanwhile(task: Task) -> Outcome | None:
+    """The outcome of a run that another finished before its lease was free."""
+    try:
+        return Outcome(task.run.name, DONE) if is_done(task.out, task.run.name) else None
+    except LetheError:  # not whole: capturing says what is wrong
+        return None
 
 
 def captured(task: Task) -> Outcome:
