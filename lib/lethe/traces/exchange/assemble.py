@@ -20,7 +20,7 @@ from lethe.traces.exchange.rows import NOT_RIGHT, RIGHT, UNKNOWN, WRONG, Rows
 from lethe.traces.exchange.samples import in_order
 from lethe.traces.schema import from_arrays
 
-NUMBER = re.compile(r"(\d+)(\.0)?")  # a class index; pandas writes 3.0 where a column has gaps
+NUMBER = re.compile(r"([0-9]+)(\.0)?")  # a class index; pandas writes 3.0 where a column has gaps
 
 
 def assemble(

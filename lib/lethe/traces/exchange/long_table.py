@@ -76,23 +76,29 @@ def _chunk(batch: Batch, names: Mapping[str, str], seed: int, ignored: tuple[str
 
 
 def tables_of(ds: xr.Dataset) -> Iterator[pa.Table]:
-    """The rows of each seed as a table; cells that are missing and variables not known are left."""
+    """The rows of each seed as a table: a missing cell is empty, a variable not known left out."""
     classes, names = class_texts(ds), known_floats(ds)
     told = not right_or_wrong_only(ds)
     for position in range(ds.sizes["seed"]):
         run = ds.isel(seed=position).load().transpose("epoch", "sample")
         epochs, samples = run["prediction"].shape
         prediction, label = run["prediction"].values.ravel(), np.tile(run["label"].values, epochs)
-        columns = {
-            "seed": np.full(len(label), int(run["seed"])),
-            "epoch": np.repeat(run["epoch"].values, samples),
-            "sample_id": np.tile(run["sample"].values.astype(object), epochs),
-            "label": classes[label],
-            **({"prediction": classes[prediction]} if told else {"correct": prediction == label}),
-            **{name: run[name].values.ravel().astype(np.float64) for name in names},
+        gone = prediction == MISSING
+        right = pa.array((prediction == label).astype(np.int8), mask=gone)
+        floats = {
+            name: pa.array(run[name].values.ravel().astype(np.float64), mask=gone) for name in names
         }
-        there = pa.array(prediction != MISSING)
-        yield pa.table(columns).filter(there)
+        yield pa.table(
+            {
+                "seed": np.full(len(label), int(run["seed"])),
+                "epoch": np.repeat(run["epoch"].values, samples),
+                "sample_id": np.tile(run["sample"].values.astype(object), epochs),
+                "label": classes[label],
+                **({"prediction": pa.array(classes[prediction], mask=gone)} if told else {}),
+                **({} if told else {"correct": right}),
+                **floats,
+            }
+        )
 
 
 def write_csv(ds: xr.Dataset, path: Path) -> None:
