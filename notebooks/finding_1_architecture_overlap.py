@@ -180,7 +180,7 @@ rows = [
 charts.show(
     charts.interval_chart(
         rows,
-        title=f"Overlap of the {top_fraction:.0%} most forgotten images",
+        title=f"Overlap of the {top_fraction:.0%} most forgotten {book.unit(page)}s",
         description=(
             "Jaccard index with 95 % intervals: "
             + "; ".join(f"{row['label']} {row['estimate']:.2f}" for row in rows)
@@ -398,7 +398,9 @@ sample_gallery.show(
     pair,
     x,
     y,
-    title=f"Pick an image: who counts it among the {top_fraction:.0%} most forgotten",
+    title=book.called(
+        page, f"Pick an image: who counts it among the {top_fraction:.0%} most forgotten"
+    ),
     groups=pd.Categorical(member, list(groups)[::-1]),
     random_seed=random_seed,
 )
@@ -417,8 +419,10 @@ never = {
     model_b: np.isnan(score_b).mean(axis=0) > 0.5,
 }
 masks = groups | {f"never learned by {m} (most seeds)": mask for m, mask in never.items()}
-masks["all images"] = np.ones(n, dtype=bool)
-truth = pd.DataFrame({"images": {name: int(mask.sum()) for name, mask in masks.items()}})
+masks[f"all {book.unit(page)}s"] = np.ones(n, dtype=bool)
+truth = pd.DataFrame(
+    {f"{book.unit(page)}s": {name: int(mask.sum()) for name, mask in masks.items()}}
+)
 for kind, flag in kinds.items():
     truth[kind] = [int((mask & flag).sum()) for mask in masks.values()]
     truth[f"{kind}, share"] = [
@@ -434,7 +438,7 @@ for kind, flag in kinds.items():
     for name, mask in (
         ("both", groups["both"]),
         ("never", unlearned),
-        ("all", masks["all images"]),
+        ("all", np.ones(n, dtype=bool)),
     ):
         share = flag[mask].mean() if mask.any() else np.nan
         book.record(page, f"{key}_{name}", share, null=flag.mean(), fmt=".1%")
@@ -465,7 +469,9 @@ for end, stores_of in sets_of.items():
 for end, grid in grids.items():
     for part, most in {"gap": 0.5, "shared": 1}.items():
         values = grid.estimates(part)
-        title = f"{heads[end]}: {parts[part]}, by score and share of images in the top set"
+        title = (
+            f"{heads[end]}: {parts[part]}, by score and share of {book.unit(page)}s in the top set"
+        )
         charts.show(
             charts.heatmap(
                 values,

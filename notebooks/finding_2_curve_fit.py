@@ -107,7 +107,7 @@ for key, fit in fits.items():
     if np.isnan(fit.r2).all():
         what = f"{model[key[0]]} on {heads[key[1:]]}"
         raise LetheError(
-            f"{what}: no image was forgotten in a trace of 3 epochs or more; no curve to fit"
+            f"{what}: no sample was forgotten in a trace of 3 epochs or more; no curve to fit"
         )
 
 # %% [markdown]
@@ -183,7 +183,7 @@ charts.show(
             "its value for traces with shuffled epochs, its value if every trace followed its fitted "
             "exponential, and the figure reported in the paper. The conventions lie far apart."
         ),
-        x_title="mean R² over images and seeds",
+        x_title=f"mean R² over {book.unit(page)}s and seeds",
     )
 )
 book.text(
@@ -270,7 +270,7 @@ charts.show(
         x_title="t, epochs since first learned",
         y_title="share right",
         title="Images that were forgotten at least once: share right over time",
-        description="Share of forgotten images that are right: "
+        description=f"Share of forgotten {book.unit(page)}s that are right: "
         + "; ".join(
             f"{model[w]} starts at 1, is lowest at {np.nanmin(average[w]):.2f} after {np.nanargmin(average[w])} "
             f"epochs and ends at {average[w][~np.isnan(average[w])][-1]:.2f}"
@@ -539,7 +539,7 @@ charts.show(
         columns=list(share.index),
         domain=(0, 1),
         scale_title="share won",
-        title="Share of forgotten images whose trace each curve describes best",
+        title=f"Share of forgotten {book.unit(page)}s whose trace each curve describes best",
         description="; ".join(
             f"{name}: " + ", ".join(f"{curve} {value:.0%}" for curve, value in column.items())
             for name, column in share.items()

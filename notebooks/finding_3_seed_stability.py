@@ -161,7 +161,9 @@ sample_gallery.show(
     pair,
     x,
     y,
-    title=f"Pick an image: its rank by {title} of {model} in two halves of the seeds",
+    title=book.called(
+        page, f"Pick an image: its rank by {title} of {model} in two halves of the seeds"
+    ),
     random_seed=random_seed,
 )
 
@@ -445,9 +447,9 @@ else:
             "share",
             "what",
             title="Images that two runs answer differently: other rounding, other seed",
-            description="Share of images answered differently at the last epoch: "
+            description=f"Share of {book.unit(page)}s answered differently at the last epoch: "
             + "; ".join(f"{what} {share[-1]:.3f}" for what, share in twins.differ.items()),
-            y_title="share of the images",
+            y_title=f"share of the {book.unit(page)}s",
         )
     )
     words = (
@@ -515,7 +517,9 @@ if few[""].sizes["sample"] < n:
 lengths = [e for e in (6, 11, 16, 21) if e < ds.sizes["epoch"]]
 forgotten = np.nansum(scores.score(few[""], "forgetting_events").values, axis=0) > 0
 variants = {f"epochs 0 to {e - 1} only": few[""].isel(epoch=slice(e)) for e in lengths}
-variants["only images that some seed forgets"] = few[""].isel(sample=np.flatnonzero(forgotten))
+variants[f"only {book.unit(page)}s that some seed forgets"] = few[""].isel(
+    sample=np.flatnonzero(forgotten)
+)
 variants[f"the other network, {other_model}"] = few["_other"]
 triples = [mean_spearman(ranked[list(t)]) for t in list(combinations(range(seeds), 3))[::4]]
 

@@ -124,9 +124,9 @@ charts.show(
     charts.interval_chart(
         rows,
         title=every if len(ends) == n_classes else some,
-        description=f"Mean {title} per image with 95 % intervals: "
+        description=f"Mean {title} per {book.unit(page)} with 95 % intervals: "
         + "; ".join(f"{row['label']} {row['estimate']:.2f}" for row in rows),
-        x_title=f"{title}, mean over the images of the class",
+        x_title=f"{title}, mean over the {book.unit(page)}s of the class",
     )
 )
 
@@ -165,7 +165,7 @@ rows = [
 charts.show(
     charts.interval_chart(
         rows,
-        title="Agreement of two seeds: classes, random groups, images",
+        title=f"Agreement of two seeds: classes, random groups, {book.unit(page)}s",
         description=(
             "Spearman correlation of two seeds: "
             + "; ".join(f"{row['label']} {row['estimate']:.2f}" for row in rows)
@@ -272,7 +272,7 @@ if pictures is not None:
     )
 book.text(
     page,
-    f"The pictures of {ds.attrs['dataset']} are not on this computer: likeness is not measured here."
+    f"There are no pictures of {ds.attrs['dataset']} here: likeness is not measured."
     if pictures is None
     else "The forgetting of a class and its likeness to another correlate at {similar}.",
 )
@@ -355,14 +355,14 @@ side_by_side.chart(
 parts |= {"null": "shuffled labels", "ceiling": "image-only world"}
 parts |= {"between": "class means, two networks", "between_groups": "random groups, two networks"}
 parts |= {"class_gap": "gap: two seeds minus two networks", "class_shared": "surviving share"}
-parts |= {"classes": "classes", "sizes": "images in a class"}
+parts |= {"classes": "classes", "sizes": f"{book.unit(page)}s in a class"}
 table = side_by_side.table(
     page, heads, parts, {"headline": "consistent, in words only", "classes": "7; 200"}
 )
 for end, store in of.items():
     sizes = np.bincount(store["label"].values)
     table.loc["classes", heads[end]] = f"{len(sizes)}"
-    table.loc["images in a class", heads[end]] = f"{sizes.min()} to {sizes.max()}"
+    table.loc[parts["sizes"], heads[end]] = f"{sizes.min()} to {sizes.max()}"
 table
 
 # %%
@@ -433,7 +433,9 @@ table = pd.DataFrame(
 )
 display(table)
 absent = [name for end, name in sets.items() if ("similar", end) not in likeness]
-gone = f"The pictures of {' and '.join(absent)} are not on this computer: there, confusion alone is measured. "
+gone = (
+    f"There are no pictures of {' and '.join(absent)} here: of these, confusion alone is measured. "
+)
 book.text(
     page,
     (gone if absent else "")
@@ -575,7 +577,12 @@ direction = scores.SCORES[score].direction
 x = sample_gallery.Number(direction * of_class, f"{title}, mean of the class", direction)
 y = sample_gallery.mean_score(ds, score, names[0])
 sample_gallery.show(
-    page, pair, x, y, title=f"Pick an image: its {title} and its class's", random_seed=random_seed
+    page,
+    pair,
+    x,
+    y,
+    title=book.called(page, f"Pick an image: its {title} and its class's"),
+    random_seed=random_seed,
 )
 
 # %% [markdown]
@@ -589,7 +596,9 @@ sample_gallery.show(
 kinds = dataset_facts.known_hard(ds)
 if not kinds:
     book.text(page, f"No image of {ds.attrs['dataset']} is known beforehand to be hard.")
-kinds["all other images"] = ~np.logical_or.reduce([np.zeros(len(labels), bool), *kinds.values()])
+kinds[f"all other {book.unit(page)}s"] = ~np.logical_or.reduce(
+    [np.zeros(len(labels), bool), *kinds.values()]
+)
 kinds = {kind: flag for kind, flag in kinds.items() if flag.any()}
 
 
@@ -618,7 +627,7 @@ if len(kinds) > 1:
     charts.show(
         charts.interval_chart(
             rows,
-            title=f"Mean {title} of images known to be hard",
+            title=f"Mean {title} of {book.unit(page)}s known to be hard",
             description="; ".join(f"{row['label']} {row['estimate']:.2f}" for row in rows),
             x_title=f"{title}, mean",
         )

@@ -140,10 +140,10 @@ charts.show(
         "tenth",
         "value",
         "network",
-        x_title="tenth of the images, by loss after warm-up (10 = highest loss)",
+        x_title=f"tenth of the {book.unit(page)}s, by loss after warm-up (10 = highest loss)",
         y_title="share forgotten at least once",
-        title="What became of the images with low and high loss after warm-up",
-        description="Share of images forgotten at least once, by tenth of the warm-up loss: "
+        title=f"What became of the {book.unit(page)}s with low and high loss after warm-up",
+        description=f"Share of {book.unit(page)}s forgotten at least once, by tenth of the warm-up loss: "
         + "; ".join(
             f"{model[w]} from {table[table.network == model[w]].value.iloc[0]:.2f} in the lowest to "
             f"{table[table.network == model[w]].value.iloc[-1]:.2f} in the highest tenth"
@@ -164,7 +164,7 @@ sample_gallery.show(
     pair,
     x,
     y,
-    title=f"Pick an image: loss after warm-up against forgetting, {model['a']}",
+    title=book.called(page, f"Pick an image: loss after warm-up against forgetting, {model['a']}"),
     random_seed=random_seed,
 )
 
@@ -532,7 +532,7 @@ survey = {
 }
 for which in "ab":  # does the link survive where epoch 0 is right for all?
     known = np.where(scores.first_learned(correct[which]) == 0, later[which], np.nan)
-    survey["only images right after warm-up", which] = prediction.correlation_interval(
+    survey[f"only {book.unit(page)}s right after warm-up", which] = prediction.correlation_interval(
         early[which], known, rng, draws
     )
 

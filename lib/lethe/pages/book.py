@@ -20,7 +20,7 @@ import numpy as np
 from IPython.display import HTML, Markdown, display
 
 from lethe.errors import LetheError, nearest
-from lethe.pages import provenance
+from lethe.pages import provenance, sample_words
 from lethe.pages.render import shown
 
 MIN_SEEDS = 6
@@ -65,6 +65,7 @@ class Page:
     results: dict[str, Result] = field(default_factory=dict)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
     stores: list[dict[str, Any]] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)  # what the samples of each store are
     started: float = field(default_factory=time.time)
 
 
@@ -76,7 +77,19 @@ def start(name: str, parameters: dict[str, Any]) -> Page:
 def use(page: Page, traces: Any) -> Any:
     """Note the trace store behind `traces` (from `lethe.traces.open_traces`) and return it."""
     page.stores.append(provenance.of_store(traces))
+    page.units.append(sample_words.noun(traces))
     return traces
+
+
+def unit(page: Page) -> str:
+    """What this page calls a sample: image, text, or sample where its stores differ."""
+    kinds = set(page.units) or {"image"}
+    return kinds.pop() if len(kinds) == 1 else "sample"
+
+
+def called(page: Page, words: str) -> str:
+    """Words about images as this page has to say them: of texts, or of samples."""
+    return sample_words.called(words, unit(page))
 
 
 def use_study(page: Page, table: Any) -> Any:
@@ -122,7 +135,7 @@ def keep(page: Page, key: str, interval: Any, **more: Any) -> str:
 def row(page: Page, key: str, label: str) -> dict[str, Any]:
     """Return a recorded number as a row of `charts.interval_chart`."""
     result = asdict(_result(page, key))
-    return {"label": label, "estimate": result.pop("value")} | result
+    return {"label": called(page, label), "estimate": result.pop("value")} | result
 
 
 def above(page: Page, key: str, limit: float) -> Check:
@@ -185,8 +198,9 @@ def verdict(page: Page, claim: str, *checks: Check) -> str:
     word = NOT_UPHELD if NOT_UPHELD in words else every
     why = "; ".join(check.reason for check in checks)
     page.verdicts.append({"claim": claim, "word": word, "reason": why})
-    plain = f"Verdict: {word}. Claim: {claim} Because {why}."
-    display({"text/html": _verdict_html(word, claim, why), "text/plain": plain}, raw=True)
+    said = called(page, claim)
+    plain = f"Verdict: {word}. Claim: {said} Because {why}."
+    display({"text/html": _verdict_html(word, said, why), "text/plain": plain}, raw=True)
     return word
 
 
@@ -199,12 +213,15 @@ def _verdict_html(word: str, claim: str, why: str) -> str:
 
 
 def text(page: Page, words: str) -> None:
-    """Display Markdown in which `{key}` stands for the recorded number of that name."""
+    """Display Markdown in which `{key}` stands for the recorded number of that name.
+
+    Words about images follow the stores of the page, see `called`.
+    """
     try:
         filled = words.format_map({key: str(value) for key, value in page.results.items()})
     except KeyError as missing:
         raise LetheError(_unknown(page, str(missing.args[0]))) from None
-    display(Markdown(filled))
+    display(Markdown(called(page, filled)))
 
 
 def finish(page: Page) -> None:

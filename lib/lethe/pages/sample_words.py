@@ -27,6 +27,14 @@ def noun(ds: xr.Dataset) -> str:
     return "image" if known or PICTURE.search(str(ds["sample"].values[0])) else "sample"
 
 
+def called(words: str, unit: str) -> str:
+    """Words about images, said of another unit: `an image` becomes `a text`."""
+    if unit == "image":
+        return words
+    words = re.sub(r"\b([Aa])n image", rf"\1 {unit}", words)
+    return re.sub(r"\b([iI])mage", lambda m: unit if m[1] == "i" else unit.capitalize(), words)
+
+
 def texts(ds: xr.Dataset, rows: Sequence[int], most: int = SHOWN) -> list[str]:
     """The texts of the samples in these rows, each as one line; empty where there is none."""
     if TEXT not in ds.coords:

@@ -55,6 +55,7 @@ def chart(
         for end, head in heads.items()
     ]
     told = "; ".join(f"{row['label']} {shown(row['estimate'], '.2f')}" for row in rows)
+    title, more = book.called(page, title), book.called(page, more)
     description = f"{x_title}, with 95 % intervals: {told}. {more}".strip()
     charts.show(charts.interval_chart(rows, title=title, description=description, x_title=x_title))
 
@@ -72,7 +73,7 @@ def table(
     }
     if paper is not None:
         columns[PAPER] = [paper.get(key, "not reported") for key in parts]
-    return pd.DataFrame(columns, index=list(parts.values()))
+    return pd.DataFrame(columns, index=[book.called(page, words) for words in parts.values()])
 
 
 def compared(
@@ -116,7 +117,7 @@ def _seen(page: book.Page, head: str, end: str, seen: str, tested: str) -> str:
     known = page.results
     filled = re.sub(r"\{(.+?)\}", lambda key: str(known.get(key[1] + end, "not measured")), seen)
     words = [v["word"] for v in page.verdicts if tested and v["claim"] == f"on {head}, {tested}"]
-    return f"{head}: {filled}" + "".join(f" (**{word}**)" for word in words)
+    return f"{head}: {book.called(page, filled)}" + "".join(f" (**{word}**)" for word in words)
 
 
 def open_twin(page: book.Page, ds: xr.Dataset, captured_with: str) -> xr.Dataset | None:

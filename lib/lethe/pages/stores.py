@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from IPython.display import Markdown, display
 
 from lethe.errors import LetheError, nearest
 from lethe.pages import book
@@ -100,10 +101,17 @@ def open_pair(
 ) -> list[xr.Dataset]:
     """Open the stores of both models, the second in the order of the first.
 
-    The page notes them for its footer. Raises LetheError as `find_pair` does, and when the two
-    are not traces of the same samples, labels and classes.
+    The page notes them for its footer, and says so where they are no traces of images. Raises
+    LetheError as `find_pair` does, and when the two are not traces of the same samples, labels and
+    classes.
     """
-    return _open(page, find_pair(dataset, models, preset))
+    pair = _open(page, find_pair(dataset, models, preset))
+    unit = book.unit(page)
+    if unit != "image":
+        display(
+            Markdown(f"**These are traces of {unit}s: where this page says image, read {unit}.**")
+        )
+    return pair
 
 
 def open_beside(
