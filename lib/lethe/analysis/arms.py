@@ -149,7 +149,7 @@ def on_front(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     x, y = np.asarray(first, float), np.asarray(second, float)
     at_least = (x[None] >= x[:, None]) & (y[None] >= y[:, None])
     beaten = at_least & ((x[None] > x[:, None]) | (y[None] > y[:, None]))
-    return ~beaten.any(axis=1)
+    return np.asarray(~beaten.any(axis=1))
 
 
 def kept_at(

@@ -71,7 +71,7 @@ def closeness_and_loss(
         raise LetheError(f"{there.sum()} classes have all numbers: give at least 4")
     near, lost, sure = -distance[there], lost[:, there], sure[there]
 
-    def of(seeds: Sequence[np.ndarray], classes: np.ndarray) -> Sequence[float]:
+    def of(seeds: Sequence[np.ndarray], classes: np.ndarray) -> np.ndarray:
         at = np.repeat(np.arange(len(near)), classes.astype(int))
         every = [rank_correlations(near[at], row[at], sure[at]) for row in lost]
         return np.average(every, axis=0, weights=seeds[0])

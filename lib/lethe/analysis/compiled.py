@@ -10,7 +10,7 @@ try:
     from numba import njit
 except ModuleNotFoundError:
 
-    def njit(**_: Any) -> Callable[[Callable], Callable]:
+    def njit(**_: Any) -> Callable[[Callable], Callable]:  # type: ignore[no-redef]  # in its place
         """Stand in for numba's `njit(...)`: a decorator that leaves the function as it is."""
         return lambda function: function
 

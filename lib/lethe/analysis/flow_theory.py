@@ -138,7 +138,8 @@ def early_stopped(s_pre: np.ndarray, rho: float, tau: float = MEDIAN_TAU) -> Ear
     Raises LetheError for s_pre not positive definite, rho outside [0, 1) or tau <= 0.
     """
     arms = (covariance(rho), LinearFlow(rho, tau).weighted_covariance)
-    return EarlyStopped(*(_best_stop(s, s_pre, rho) for s in arms), best_average(s_pre))
+    plain, flow = (_best_stop(s, s_pre, rho) for s in arms)
+    return EarlyStopped(plain, flow, best_average(s_pre))
 
 
 def _best_stop(curvature: np.ndarray, s_pre: np.ndarray, rho: float) -> float:

@@ -90,7 +90,7 @@ def divergences(before: Parts, after: Parts) -> dict[str, np.ndarray]:
     alike(before, after)
     sides = [(before.old, after.old), (before.new, after.new)]
     within = [(before.among_old, after.among_old), (before.among_new, after.among_new)]
-    found = {"mass": sum(relative(p, q) for p, q in sides)}
+    found = {"mass": np.sum([relative(p, q) for p, q in sides], axis=0)}
     for name, (side, _), (p, q) in zip(("old", "new"), sides, within, strict=True):
         weight = np.exp(side)
         found[name] = weight * np.where(weight > 0, relative(p, q).sum(axis=1), 0.0)
@@ -215,5 +215,5 @@ def share_of_loss(part: np.ndarray, whole: np.ndarray, level: float = 0.95) -> I
         return Interval(np.nan, np.nan, np.nan, np.nan, *form)
     middle = a * b - square * covariance[0, 1]
     reach = np.sqrt(max(middle**2 - bend * (a**2 - square * covariance[0, 0]), 0.0))
-    limits = [(middle + side * reach) / bend for side in (-1, 1)]
-    return Interval(a / b, *limits, np.nan, *form)
+    low, high = ((middle + side * reach) / bend for side in (-1, 1))
+    return Interval(a / b, low, high, np.nan, *form)

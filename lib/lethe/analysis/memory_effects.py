@@ -83,12 +83,12 @@ def own(
     """The arm's own metric and the untouched one's, not subtracted. LetheError as `effect`."""
     rows = only(only(table, process=process), arm=arm)
     rows = only(only(rows, readout="model"), probe=probe)
-    wide = [
+    mine, base = (
         rows.pivot(index="seed", columns="horizon", values=name)
         for name in (metric, f"base_{metric}")
-    ]
-    seeds, horizons = wide[0].index.to_numpy(), tuple(map(int, wide[0].columns))
-    return tuple(Effect(one.to_numpy(), seeds, horizons) for one in wide)
+    )
+    seeds, horizons = mine.index.to_numpy(), tuple(map(int, mine.columns))
+    return Effect(mine.to_numpy(), seeds, horizons), Effect(base.to_numpy(), seeds, horizons)
 
 
 def arms_of(table: pd.DataFrame, process: str, readout: str = "model") -> list[str]:
@@ -142,7 +142,7 @@ def tested(
         )
     effects = [effect(table, *cell, metric, **more).at(horizon) for cell in cells]
     p_values = [paired_effects.sign_flip_p(values) for values in effects]
-    differs, adjusted = benjamini_hochberg(p_values)
+    differs, adjusted = benjamini_hochberg(np.array(p_values))
     told = pd.DataFrame(list(cells), columns=["process", "arm"])
     return told.assign(p=p_values, adjusted=adjusted, differs=differs)
 

@@ -36,7 +36,7 @@ def resample_correct(
     """
     first = np.atleast_2d(np.asarray(first_learned, float))
     rate = _rates(rate, first)
-    draws = (rng.random(first.shape[1]) for _ in range(len(first) * epochs))
+    draws = (rng.random(first.shape[1:]) for _ in range(len(first) * epochs))
     return _decaying(rate, first, epochs, draws)
 
 
@@ -126,7 +126,8 @@ def lapses(correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
             away = learned & ~before
             lost += before & ~after
             exposed += before
-            found, wrong = found + np.count_nonzero(away & after), wrong + np.count_nonzero(away)
+            found += int(np.count_nonzero(away & after))
+            wrong += int(np.count_nonzero(away))
     return lost, exposed, found, wrong
 
 

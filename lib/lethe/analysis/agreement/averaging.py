@@ -14,6 +14,7 @@ from scipy.stats import t as student
 from lethe.analysis.agreement.reliability import complete, icc, mean_over_runs
 from lethe.analysis.agreement.resampling import (
     GAP_PARTS,
+    NO_LIMITS,
     Interval,
     Statistic,
     gap_parts,
@@ -40,7 +41,7 @@ def averaged_gap(
     """
     runs, n = (len(scores_a), len(scores_b)), np.shape(scores_a)[1]
     if min(runs) < MIN_RUNS:
-        nothing = Interval(*[math.nan] * 4, min(runs), n, "too few runs")
+        nothing = Interval(math.nan, *NO_LIMITS, min(runs), n, "too few runs")
         return dict.fromkeys(GAP_PARTS, nothing)
 
     def parts(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float, ...]:
@@ -89,7 +90,7 @@ def icc_interval(scores: np.ndarray, rng: np.random.Generator, draws: int = 100)
     values = complete(scores, "an ICC")
     runs, n = values.shape
     if runs < 3:
-        return Interval(icc(values), *[math.nan] * 3, runs, n, "too few runs")
+        return Interval(icc(values), *NO_LIMITS, runs, n, "too few runs")
 
     def single(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float]:
         drawn = np.repeat(np.arange(n), samples.astype(int))

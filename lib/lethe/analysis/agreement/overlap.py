@@ -80,7 +80,7 @@ def jaccard_on(scores: np.ndarray | SortedRuns, fraction: float) -> Matrix:
         return both / (2 * size - both) if size else np.full_like(both, np.nan)
 
     def pairs(*given: np.ndarray) -> np.ndarray:
-        return kernels.overlap_pairs(*given, fraction)
+        return kernels.overlap_pairs(*(*given, fraction))
 
     return matrix_on(runs, whole, pairs)
 

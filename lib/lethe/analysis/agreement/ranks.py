@@ -56,7 +56,7 @@ def kendall_w(scores: np.ndarray | SortedRuns) -> float:
     (1990), chapter 6. LetheError below 2 runs or 2 such samples.
     """
     runs = sort_runs(scores)
-    known = runs.known.all(axis=0)
+    known = np.asarray(runs.known.all(axis=0))
     enough(known, len(runs.known), "Kendall's W")
     product = _rank_products(runs, np.arange(len(runs.known)), known.astype(np.uint16))
     full = len(product) * np.trace(product)

@@ -23,7 +23,8 @@ from lethe.analysis.agreement.threads import in_threads
 from lethe.errors import LetheError
 
 MIN_SEEDS = 6  # with fewer seeds a page shows an estimate and gives no verdict
-Statistic = Callable[[Sequence[np.ndarray], np.ndarray], Sequence[float]]
+Statistic = Callable[[Sequence[np.ndarray], np.ndarray], Sequence[float] | np.ndarray]
+NO_LIMITS = (math.nan, math.nan, math.nan)  # low, high and error of an estimate without interval
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def pigeonhole_bootstrap(
     size = max(draws // 5, min(max(draws // 2, 60), 150))  # the error's own error: 9 to 3 %
     errors = two_way_error(statistic, n_seeds, n_samples, rng, size, groups)
 
-    def replicate(stream: np.random.Generator) -> Sequence[float]:
+    def replicate(stream: np.random.Generator) -> Sequence[float] | np.ndarray:
         seeds = [seed_weights(n, stream) for n in n_seeds]
         return statistic(seeds, sample_weights(n_samples, stream, groups))
 
@@ -132,7 +133,7 @@ def two_way_error(
     ones = [np.ones(n) for n in n_seeds]
     runs = [_left_out_variance(statistic, ones, which, n_samples) for which in range(len(ones))]
 
-    def resampled(stream: np.random.Generator) -> Sequence[float]:
+    def resampled(stream: np.random.Generator) -> Sequence[float] | np.ndarray:
         return statistic(ones, sample_weights(n_samples, stream, groups))
 
     drawn = np.ma.masked_invalid(np.array(in_threads(resampled, rng.spawn(draws)), dtype=float))
@@ -151,7 +152,7 @@ def _left_out_variance(
     """Jackknife variance over the seeds of one set; 0 for a set of one seed."""
     n = ones[which].size
 
-    def without(seed: int) -> Sequence[float]:
+    def without(seed: int) -> Sequence[float] | np.ndarray:
         weights = [w.copy() for w in ones]
         weights[which][seed] = 0
         return statistic(weights, np.ones(n_samples))
@@ -238,7 +239,8 @@ def within_between_gap(
     """
 
     def parts(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float, ...]:
-        return gap_parts(matrix_of(samples, np.concatenate(seeds) > 0), *seeds, chance)
+        a, b = seeds
+        return gap_parts(matrix_of(samples, np.concatenate(seeds) > 0), a, b, chance)
 
     found = pigeonhole_bootstrap(parts, n_seeds, n_samples, rng, draws, groups, level)
     cut = [_cut(interval) for interval in found[:4]] + found[4:]  # agreements, gap, shared

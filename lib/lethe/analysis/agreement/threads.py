@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 WORTH_A_THREAD = 0.002  # seconds: shorter pieces wait for the interpreter longer than they work
 _here = threading.local()
 

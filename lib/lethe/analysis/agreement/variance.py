@@ -102,15 +102,14 @@ def variance_shares(
     runs, counts = len(values), np.bincount(codes)
     found = np.maximum(_components(values, codes), 0)
     share, se = found / found.sum() if found.any() else np.full(len(found), math.nan), math.nan
-    if found.any() and min(runs, np.count_nonzero(counts > 1)) >= 3:
+    if found.any() and min(runs, int(np.count_nonzero(counts > 1))) >= 3:
         se = np.sqrt(_left_out(values, codes, runs) + _left_out(values, codes, counts.size, True))
     reach = student.ppf((1 + level) / 2, max(1, min(runs, counts.size) - 1)) * se
     limits = _limits(share, reach)
     form = (runs, values.shape[1], "jackknife of seeds + of classes", level)
-    columns = np.broadcast_arrays(share, *limits, se)
-    return {
-        name: Interval(*(float(c[i]) for c in columns), *form) for i, name in enumerate(COMPONENTS)
-    }
+    columns = np.stack(np.broadcast_arrays(share, *limits, se), axis=1).tolist()
+    rows = zip(COMPONENTS, columns, strict=True)
+    return {name: Interval(one, low, high, se, *form) for name, (one, low, high, se) in rows}
 
 
 def _limits(share: np.ndarray, reach: np.ndarray) -> np.ndarray:

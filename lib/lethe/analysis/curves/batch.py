@@ -14,24 +14,27 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from lethe.analysis.curves import curve_models, retention_traces
 from lethe.analysis.curves.curve_models import CurveFit
 from lethe.errors import LetheError, nearest
 
-_FITTERS = {
-    "exponential": curve_models.fit_exponential,
-    "exponential_likelihood": partial(curve_models.fit_exponential, method="bernoulli"),
-    "extended": curve_models.fit_extended,
-    "power": curve_models.fit_power,
-}
 _ARRAYS = ("rate", "amplitude", "floor", "sse", "sst", "length")
 _BLOCK = 1 << 19  # rows among which repeats are sought
 _PIECE = 1 << 13  # rows that stay near the processor as floats
 
 Fit = Callable[[np.ndarray], CurveFit]
+
+_FITTERS: dict[str, Fit] = {
+    "exponential": curve_models.fit_exponential,
+    "exponential_likelihood": partial(curve_models.fit_exponential, method="bernoulli"),
+    "extended": curve_models.fit_extended,
+    "power": curve_models.fit_power,
+}
 
 
 def fit_many(traces: np.ndarray, curve: str = "extended", threads: int = 2) -> CurveFit:
@@ -66,7 +69,7 @@ def fit_blocks(
     return (fit_many(block, curve, threads) for block in blocks)
 
 
-def correct_blocks(dataset, samples: int = 100_000) -> Iterator[np.ndarray]:
+def correct_blocks(dataset: xr.Dataset, samples: int = 100_000) -> Iterator[np.ndarray]:
     """Read `correct` of an opened store some samples at a time: bool [seed, epoch, samples].
 
     dataset as open_traces gives it. Raises LetheError if samples is below 1.
@@ -178,10 +181,12 @@ def _fit_rows(
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, _slices(total, size)))
-    return replace(empty, **{name: array.reshape(shape) for name, array in out.items()})
+    arrays: dict[str, Any] = {name: array.reshape(shape) for name, array in out.items()}
+    return replace(empty, **arrays)
 
 
 def _join(fits: list[CurveFit]) -> CurveFit:
+    arrays: dict[str, Any]
     arrays = {name: np.concatenate([getattr(f, name) for f in fits]) for name in _ARRAYS}
     return replace(fits[0], **arrays)
 

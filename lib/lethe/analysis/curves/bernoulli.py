@@ -10,6 +10,8 @@ Cost: 60 evaluations of each distinct row, 180 with an interval.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import stats
 
@@ -140,7 +142,9 @@ def _clock(curve: str, epochs: int) -> tuple[np.ndarray, float]:
     return scale(np.arange(epochs, dtype=float)), high
 
 
-def _root(rising, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _root(
+    rising: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
     """Root of a function that rises along each row, by bisection of the logarithm."""
     low, high = np.log(low), np.log(high)
     for _ in range(60):

@@ -154,7 +154,12 @@ def _is_likelihood(method: str) -> bool:
 
 
 def _assemble(
-    curve: str, y: np.ndarray, w: np.ndarray, parts: tuple, bounds: tuple[float, float], shape
+    curve: str,
+    y: np.ndarray,
+    w: np.ndarray,
+    parts: tuple,
+    bounds: tuple[float, float],
+    shape: tuple[int, ...],
 ) -> CurveFit:
     """Residuals and flags of given parameters; parts are rate, amplitude, floor, each [row]."""
     length = lengths(w)
@@ -162,9 +167,11 @@ def _assemble(
     residual = y - np.nan_to_num(_heights(curve, rate, amplitude, floor, y.shape[1]))
     sse = np.where(length > 1, (w * residual**2).sum(1), np.nan)
     sst = (w * (y - weighted_mean(y, w)[:, None]) ** 2).sum(1)
-    columns = [a.reshape(shape) for a in (rate, amplitude, floor, sse, sst, length)]
+    rate, amplitude, floor, sse, sst, length = (
+        column.reshape(shape) for column in (rate, amplitude, floor, sse, sst, length)
+    )
     parameters = 3 if curve == "extended" else 1
-    return CurveFit(curve, *columns, bounds=bounds, parameters=parameters)
+    return CurveFit(curve, rate, amplitude, floor, sse, sst, length, bounds, parameters)
 
 
 def _heights(

@@ -11,6 +11,7 @@ Cost: about 5 s for 130,000 spells.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,10 @@ def hazard_ratios(
     reach = error * (stats.t.ppf((1 + level) / 2, seeds - 1) if seeds > 1 else np.nan)
     form = (seeds, samples, "clustered by seed and sample", level)
     rows = zip(fit.params, fit.params - reach, fit.params + reach, error, strict=True)
-    ratios = [Interval(*(float(np.exp(x)) for x in row[:3]), float(row[3]), *form) for row in rows]
+    ratios = [
+        Interval(float(np.exp(one)), float(np.exp(low)), float(np.exp(high)), float(se), *form)
+        for one, low, high, se in rows
+    ]
     return dict(zip(covariates, ratios, strict=True))
 
 
@@ -75,7 +79,7 @@ def _check(spells: pd.DataFrame, design: np.ndarray, names: Mapping[str, np.ndar
         raise LetheError(f"{', '.join(flat)} is the same for all samples: leave it out")
 
 
-def _two_way(model: PHReg, fit, seed: np.ndarray, sample: np.ndarray) -> np.ndarray:
+def _two_way(model: PHReg, fit: Any, seed: np.ndarray, sample: np.ndarray) -> np.ndarray:
     """Covariance of the estimates, clustered by seed and by sample."""
     bread = np.linalg.inv(model.hessian(fit.params))
     score = np.nan_to_num(model.score_residuals(fit.params))

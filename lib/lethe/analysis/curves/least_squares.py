@@ -36,7 +36,9 @@ def box_exponential(values: np.ndarray, weights: np.ndarray, low: float, high: f
     return found
 
 
-def _fitted(values, weights, clock, rates, boxed: bool) -> np.ndarray:
+def _fitted(
+    values: np.ndarray, weights: np.ndarray, clock: np.ndarray, rates: np.ndarray, boxed: bool
+) -> np.ndarray:
     from lethe.analysis.curves import fit_kernels as kernels  # numba is slow to load
 
     values, weights = (np.ascontiguousarray(part, float) for part in (values, weights))

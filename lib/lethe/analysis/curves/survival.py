@@ -120,8 +120,8 @@ def _survival(
         values = [getattr(interval, name) for interval in part]
         table["retained" + end] = np.clip(values[: horizon + 1], 0, 1)
         table["hazard" + end] = np.clip([np.nan, *values[horizon + 1 : -1]], 0, 1)
-    half = tuple(_below_half(table["retained" + end]) for end in limits)
-    return Survival(table, part[-1], half)
+    half, low, high = (_below_half(table["retained" + end]) for end in limits)
+    return Survival(table, part[-1], (half, low, high))
 
 
 def _below_half(retained: pd.Series) -> float:

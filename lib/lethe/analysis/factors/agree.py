@@ -49,8 +49,7 @@ def agreements(
         found = [matrices[b](units[known[b]])[tuple(PLACES.T)] for b in drawn]
         return np.average(found, axis=0, weights=weights[0][drawn])
 
-    sizes = (len(values),), values.shape[2]
-    found = agreement.pigeonhole_bootstrap(mean, *sizes, rng, draws)
+    found = agreement.pigeonhole_bootstrap(mean, (len(values),), values.shape[2], rng, draws)
     cut = [replace(x, low=max(x.low, -1.0), high=min(x.high, 1.0)) for x in found]
     return dict(zip(PAIRS, cut, strict=True))
 
@@ -68,7 +67,8 @@ def null(
     for _ in range(SHUFFLES):
         mixed = np.stack([_shuffled(rows, rng) for rows in values[:, INDEPENDENT]])
         found.append(_of_two(mixed if label is None else by_class(mixed, label), prepare))
-    return Band(float(np.mean(found)), *np.quantile(found, [0.025, 0.975]), SHUFFLES)
+    low, high = np.quantile(found, [0.025, 0.975])
+    return Band(float(np.mean(found)), low, high, SHUFFLES)
 
 
 def _shuffled(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -46,7 +46,7 @@ class Design:
     @property
     def common(self) -> np.ndarray:
         """Which samples all runs of a block trained on: bool [block, pool]."""
-        return self.drawn.all(axis=1)
+        return np.asarray(self.drawn.all(axis=1))
 
     def until(self, epoch: int) -> Design:
         """The same runs as if they had ended after an epoch; LetheError if it is not there."""
@@ -86,8 +86,8 @@ def unpacked(tasks: pd.DataFrame, root: Path | str | None = None) -> Design:
     stored = {key: arms.read_arrays("factorial", key, names, root) for key in STORED}
     label, position = stored["label"][0], stored["position"][0]
     bits = [np.unpackbits(stored[key], axis=-1, count=label.size) for key in ("correct", "drawn")]
-    parts = [b.reshape(*tasks.shape, *b.shape[1:]).astype(bool) for b in bits]
-    return Design(tasks.index.to_numpy(), *parts, label, position)
+    correct, drawn = (b.reshape(*tasks.shape, *b.shape[1:]).astype(bool) for b in bits)
+    return Design(tasks.index.to_numpy(), correct, drawn, label, position)
 
 
 STORED = ("correct", "drawn", "label", "position")

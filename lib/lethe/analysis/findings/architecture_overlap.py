@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,6 +20,7 @@ import xarray as xr
 from lethe import traces
 from lethe.analysis import agreement, scores
 from lethe.analysis.agreement import Band, Interval
+from lethe.analysis.agreement.resampling import NO_LIMITS
 from lethe.analysis.findings.equal_accuracy import matched_epochs
 from lethe.analysis.findings.seed_stability import harder
 
@@ -48,6 +50,7 @@ class Overlap:
 
 def _beyond(overlap: Interval, chance: float) -> Interval:
     ends = ("estimate", "low", "high")
+    moved: dict[str, Any]
     moved = {end: agreement.chance_corrected(getattr(overlap, end), chance) for end in ends}
     return replace(overlap, se=overlap.se / (1 - chance), **moved)
 
@@ -66,14 +69,14 @@ def architecture_overlap(
     both, runs, n = np.vstack([scores_a, scores_b]), len(scores_a), scores_a.shape[1]
     chance = agreement.jaccard_null(n, fraction)
     prepare = partial(agreement.jaccard_on, fraction=fraction)
-    sizes, at_chance = (runs, len(scores_b)), {"chance": chance[0]}
-    single = agreement.within_between_gap(prepare(both), sizes, n, rng, draws, **at_chance)
+    sizes, at = (runs, len(scores_b)), chance[0]
+    single = agreement.within_between_gap(prepare(both), sizes, n, rng, draws, chance=at)
 
     def between(shuffled: np.ndarray) -> float:
         return float(agreement.overlap_matrix(shuffled[:runs], shuffled[runs:], fraction).mean())
 
     shuffled = agreement.permutation_null(between, both, rng, SHUFFLES)
-    averaged = agreement.averaged_gap(scores_a, scores_b, prepare, rng, 60, **at_chance)
+    averaged = agreement.averaged_gap(scores_a, scores_b, prepare, rng, 60, at)
     return Overlap(single, shuffled, averaged, chance)
 
 
@@ -88,24 +91,25 @@ def gap_on(
 
     All NaN for a score of a single epoch and for stores of fewer than MIN_EPOCHS epochs.
     """
-    sizes, n = tuple(ds.sizes["seed"] for ds in pair), pair[0].sizes["sample"]
+    (first, second), n = pair, pair[0].sizes["sample"]
+    sizes = first.sizes["seed"], second.sizes["seed"]
     if scores.SCORES[score].at is not None or min(ds.sizes["epoch"] for ds in pair) < MIN_EPOCHS:
-        nothing = Interval(*[math.nan] * 4, min(sizes), n, "too few epochs")
+        nothing = Interval(math.nan, *NO_LIMITS, min(sizes), n, "too few epochs")
         return dict.fromkeys((*KEPT, "mean_shared"), nothing)
-    values = [harder(ds, score) for ds in pair]
+    a, b = harder(first, score), harder(second, score)
     prepare = partial(agreement.jaccard_on, fraction=fraction)
     chance = agreement.jaccard_null(n, fraction)[0]
     found = agreement.within_between_gap(
-        prepare(np.vstack(values)), sizes, n, rng, draws, chance=chance
+        prepare(np.vstack([a, b])), sizes, n, rng, draws, chance=chance
     )
-    averaged = agreement.averaged_gap(*values, prepare, rng, 60, chance=chance)
+    averaged = agreement.averaged_gap(a, b, prepare, rng, 60, chance)
     return {part: found[part] for part in KEPT} | {"mean_shared": averaged["shared"]}
 
 
 def equally_good(pair: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     """Both stores cut to the epochs at which they know equally many images (`matched_epochs`)."""
-    accuracy = [traces.correct(ds).mean(("seed", "sample")).values for ds in pair]
-    return [ds.isel(epoch=e) for ds, e in zip(pair, matched_epochs(*accuracy), strict=True)]
+    a, b = (traces.correct(ds).mean(("seed", "sample")).values for ds in pair)
+    return [ds.isel(epoch=e) for ds, e in zip(pair, matched_epochs(a, b), strict=True)]
 
 
 def equally_forgetful(pair: Sequence[xr.Dataset]) -> list[xr.Dataset]:

@@ -53,8 +53,7 @@ def at_equal_accuracy(
 
     Where there is no such epoch, the first of each is kept: nothing can be fitted to it.
     """
-    accuracies = [correct.mean((0, 2)) for correct in (correct_a, correct_b)]
-    epochs = matched_epochs(*accuracies, tolerance)
+    epochs = matched_epochs(correct_a.mean((0, 2)), correct_b.mean((0, 2)), tolerance)
     if not len(epochs[0]):
         epochs = (np.array([0]), np.array([0]))
     return correct_a[:, epochs[0]], correct_b[:, epochs[1]]

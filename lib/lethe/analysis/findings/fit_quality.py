@@ -15,6 +15,7 @@ import numpy as np
 
 from lethe.analysis import agreement, curves
 from lethe.analysis.agreement import Interval
+from lethe.analysis.agreement.resampling import NO_LIMITS
 from lethe.analysis.curves import CurveFit
 
 QUANTITIES = ("excluded", "scored_1", "scored_0", "share_never_forgotten")
@@ -82,7 +83,7 @@ def compare_r2_over_seeds(
     if min(n_seeds) < 2:  # nothing to leave out: the estimates alone
         values = statistic([np.ones(n) for n in n_seeds], np.ones(traces_a.shape[1]))
         size = (min(n_seeds), traces_a.shape[1], "one seed")
-        return _named([Interval(float(v), *[float("nan")] * 3, *size) for v in values])
+        return _named([Interval(float(v), *NO_LIMITS, *size) for v in values])
     found = agreement.jackknife_seeds(statistic, n_seeds, traces_a.shape[1], rng, draws)
     return _named(found)
 

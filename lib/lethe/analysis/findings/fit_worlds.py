@@ -96,6 +96,7 @@ def structure(
     traces = [curves.retention_traces(correct)[0] for correct in both]
     fits = [curves.fit_exponential(rows) for rows in traces]
     chance = [chance_r2(world_fits(correct, "null", rng, copies)) for correct in both]
-    excess = [fit.r2 - nothing for fit, nothing in zip(fits, chance, strict=True)]
-    found = compare_means(*excess, rng, draws)
-    return found | {"matched": matched_gap(*fits, *map(base_rate, traces), rng, draws)}
+    excess_a, excess_b = (fit.r2 - nothing for fit, nothing in zip(fits, chance, strict=True))
+    found = compare_means(excess_a, excess_b, rng, draws)
+    level_a, level_b = map(base_rate, traces)
+    return found | {"matched": matched_gap(fits[0], fits[1], level_a, level_b, rng, draws)}

@@ -72,7 +72,7 @@ def overlap_grid(
     """
     values = {name: [harder(ds, name) for ds in pair] for name in names}
     values = {name: both for name, both in values.items() if _known(both) * min(cuts) >= 1}
-    rows = [gap_by_cut(*both, cuts, rng, draws) for both in values.values()]
+    rows = [gap_by_cut(a, b, cuts, rng, draws) for a, b in values.values()]
     gap, shared = ([[cell[part] for cell in row] for row in rows] for part in KEPT)
     p_values = np.array([[agreement.p_value(cell) for cell in row] for row in gap])
     differs = agreement.benjamini_hochberg(p_values.ravel())[0].reshape(p_values.shape)
@@ -104,16 +104,16 @@ def gap_by_cut(
     matrices = [agreement.jaccard_on(runs, cut) for cut in cuts]
 
     def parts(seeds: Sequence[np.ndarray], images: np.ndarray) -> list[float]:
-        drawn = np.concatenate(seeds) > 0
+        drawn, (a, b) = np.concatenate(seeds) > 0, seeds
         every = zip(matrices, chances, strict=True)
-        found = [agreement.gap_parts(m(images, drawn), *seeds, chance) for m, chance in every]
+        found = [agreement.gap_parts(m(images, drawn), a, b, chance) for m, chance in every]
         return [value for values in found for value in values]
 
     whole = np.array(parts([np.ones(k) for k in sizes], np.ones(n)))
     se, freedom = agreement.two_way_error(parts, sizes, n, rng, draws)
     reach = se * student.ppf(0.975, freedom)
     form = (min(sizes), n, "jackknife of seeds + bootstrap of samples")
-    rows = zip(whole, whole - reach, whole + reach, se, strict=True)
-    flat = [Interval(*map(float, row), *form) for row in rows]
+    cells = np.array([whole, whole - reach, whole + reach, se]).T.tolist()
+    flat = [Interval(one, low, high, error, *form) for one, low, high, error in cells]
     k = len(GAP_PARTS)
     return [dict(zip(GAP_PARTS, flat[i : i + k], strict=True)) for i in range(0, len(flat), k)]

@@ -150,7 +150,7 @@ def seed_stability(
     """
     ranked, correct = rankable(ds, score), traces.correct(ds).values
     compute = from_correct(score, "decay_rate")
-    rho = agreement.cross_seed(agreement.spearman_on(ranked), len(ranked), len(ranked.T), rng, draws)
+    rho = _between_seeds(ranked, rng, draws)
     null = agreement.permutation_null(mean_spearman, ranked, rng, SHUFFLES)
     labels = ds["label"].values
     class_part = agreement.permutation_null(mean_spearman, ranked, rng, SHUFFLES, groups=labels)
@@ -160,6 +160,12 @@ def seed_stability(
     )
     mistaken = _by_position(ranked, rng)
     return Stability(rho, null, class_part, ceiling, lapse, mistaken, simulated(score))
+
+
+def _between_seeds(values: np.ndarray, rng: np.random.Generator, draws: int) -> Interval:
+    """Agreement of two seeds about values [seed, sample], with its interval."""
+    runs, n = values.shape
+    return agreement.cross_seed(agreement.spearman_on(values), runs, n, rng, draws)
 
 
 @dataclass(frozen=True)
@@ -189,7 +195,7 @@ def stability_by_score(
     found = []
     for name, entry in scores.available(ds).items():
         values = harder(ds, name)
-        rho = agreement.cross_seed(agreement.spearman_on(values), len(values), len(values.T), rng, draws)
+        rho = _between_seeds(values, rng, draws)
         own = simulated(name)
         ceiling = mean_spearman(from_correct(name, name)(world)) if own else math.nan
         found.append(ScoreStability(entry.title, rho, ceiling))

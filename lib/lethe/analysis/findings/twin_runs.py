@@ -57,8 +57,9 @@ def twin_agreement(
     answers = [ds["prediction"].transpose(*scores.DIMS).values for ds in (first, twin)]
     losses = [ds["loss"].transpose(*scores.DIMS).values for ds in (first, twin)]
     epochs = first["epoch"].values
-    parted = [_first_difference(*pair, epochs) for pair in (answers, losses)]
-    return Twins(*found, *parted, _differ(*answers))
+    answers_part, losses_part = (_first_difference(a, b, epochs) for a, b in (answers, losses))
+    same, other, gap = found
+    return Twins(same, other, gap, answers_part, losses_part, _differ(*answers))
 
 
 def _matched(first: xr.Dataset, twin: xr.Dataset) -> list[xr.Dataset]:

@@ -84,8 +84,8 @@ def _ascent(kind: str, state: np.ndarray, noise: np.ndarray, goal: tuple) -> np.
         worth = reward * q / (q2 + TINY)
     r1, r2 = worth * pi * n1 / q, worth * q2 / q
     z1, z2 = (y - m1) / s1, (y - m2) / s2
-    parts = worth * (n1 - n2) / q, r1 * z1 / s1, r1 * (z1**2 - 1) / s1
-    parts += (r2 * z2 / s2, r2 * (z2**2 - 1) / s2)
+    parts = [worth * (n1 - n2) / q, r1 * z1 / s1, r1 * (z1**2 - 1) / s1]
+    parts += [r2 * z2 / s2, r2 * (z2**2 - 1) / s2]
     return np.stack([part.mean(-1) for part in parts], axis=-1)
 
 

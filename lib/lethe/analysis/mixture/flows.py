@@ -73,7 +73,9 @@ def reverse_flow(
     )
 
 
-def _flow(gradient: Callable, start: np.ndarray, times: np.ndarray, clock: str, rates: object):
+def _flow(
+    gradient: Callable, start: np.ndarray, times: np.ndarray, clock: str, rates: object
+) -> Flow:
     power = CLOCKS.index(checks.one_of("clock", clock, CLOCKS))
     start = np.atleast_2d(checks.finite("start", start))
     times, rates = _times(times), checks.at_least_zero("rates", rates)

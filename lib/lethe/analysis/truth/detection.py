@@ -104,7 +104,13 @@ def _sorted(scores: np.ndarray, target: np.ndarray, never: str) -> tuple[np.ndar
 
 
 @njit(cache=True, nogil=True)
-def _sweep(order, opens, positive, weights, harmonic):  # pragma: no cover - compiled
+def _sweep(
+    order: np.ndarray,
+    opens: np.ndarray,
+    positive: np.ndarray,
+    weights: np.ndarray,
+    harmonic: np.ndarray,
+) -> np.ndarray:  # pragma: no cover - compiled
     """AUROC and average precision [run, 2] of weighted samples in descending order.
 
     Of n tied samples, r of them sought, after A others with R sought, place j holds a sought one

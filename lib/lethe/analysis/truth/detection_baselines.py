@@ -35,7 +35,8 @@ def random_scores(
     values = quality(numbers, kept)
     exact = expected_precision(int(kept.sum()), kept.size)
     means = (0.5, exact if groups is None else float(values[:, 1].mean()))
-    return tuple(_band(mean, column) for mean, column in zip(means, values.T, strict=True))
+    auroc, precision = values.T
+    return _band(means[0], auroc), _band(means[1], precision)
 
 
 def class_share(target: np.ndarray, labels: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -71,7 +72,8 @@ def class_alone(
         shuffled = target.copy()
         shuffled[known] = rng.permutation(target[known])
         values.append(found(shuffled))
-    return found(target), tuple(_band(float(v.mean()), v) for v in np.transpose(values))
+    auroc, precision = (_band(float(v.mean()), v) for v in np.transpose(values))
+    return found(target), (auroc, precision)
 
 
 def strangeness(pixels: np.ndarray, labels: Sequence[int] | np.ndarray) -> np.ndarray:
