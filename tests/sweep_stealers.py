@@ -1,4 +1,4 @@
-"""What the tests of leases run in processes of their own; no torch, so that they start at once."""
+"""What tests of leases and workers run in other processes; no torch, so that they start at once."""
 
 import os
 import time
@@ -50,3 +50,15 @@ def hold_and_be_robbed(place: Path, seconds: float, told) -> None:
     told.put(True)
     time.sleep(60)
     os._exit(0)
+
+
+def card() -> str | None:
+    """The graphics card that this worker sees."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def pid_or_die(die: bool) -> int:
+    """The worker's id, unless it is to be lost."""
+    if die:
+        os._exit(9)
+    return os.getpid()

@@ -73,8 +73,8 @@ def finished(run: Run, out: Path) -> bool:
 
 def rates_of(runs: Sequence[Run], on_card: bool, out: Path) -> dict[tuple[str, int], Rate | None]:
     """The rate for every network and size."""
-    keys = dict.fromkeys((run.model, run.recipe.pixels) for run in runs)
-    return {key: find_rate(*key, on_card, out) for key in keys}
+    keys = {(run.model, run.recipe.pixels): run.dataset for run in reversed(runs)}
+    return {key: find_rate(*key, on_card, out, dataset) for key, dataset in keys.items()}
 
 
 def cost(run: Run, rate: Rate | None) -> Cost:

@@ -34,9 +34,12 @@ class Rate:
     source: str
 
 
-def find_rate(model: str, pixels: int, on_card: bool, out: Path) -> Rate | None:
-    """The rate of a network at a size, on a card or on a processor; None if nobody measured it."""
-    return from_runs(model, pixels, on_card, out) or from_stores(model, pixels, on_card)
+def find_rate(model: str, pixels: int, on_card: bool, out: Path, dataset: str = "") -> Rate | None:
+    """The rate of a network at a size, on a card or on a processor; None if nobody measured it.
+
+    Of several stores one of the `dataset` comes first.
+    """
+    return from_runs(model, pixels, on_card, out) or from_stores(model, pixels, on_card, dataset)
 
 
 def from_runs(model: str, pixels: int, on_card: bool, out: Path) -> Rate | None:
@@ -97,9 +100,10 @@ def together(rates: Sequence[Rate], source: str) -> Rate | None:
     return Rate(*middle, rates[0].device, source)
 
 
-def from_stores(model: str, pixels: int, on_card: bool) -> Rate | None:
-    """The rate of the first store that fits, which the book's own traces are, too."""
-    for name in (name for name in list_traces() if f"-{model}-" in name):
+def from_stores(model: str, pixels: int, on_card: bool, dataset: str = "") -> Rate | None:
+    """The rate of the first store that fits; the book's own traces are stores, too."""
+    names = [name for name in list_traces() if f"-{model}-" in name]
+    for name in sorted(names, key=lambda name: not name.startswith(f"{dataset}-")):
         ds = open_traces(name)
         try:
             manifest = json.loads(ds.attrs["manifests"])[0]
