@@ -50,6 +50,7 @@ from lethe.analysis.findings.class_order import (
     class_value_null,
     class_value_p,
     classes_across,
+    replacements,
     with_class_value,
 )
 from lethe.analysis.findings.likeness import (
@@ -505,12 +506,7 @@ for end in uneven:
 # share of the class's forgetting events that they account for.
 
 # %%
-prediction = ds["prediction"].transpose("seed", "epoch", "sample").values
-correct = traces.correct(ds).values  # [seed, epoch, image]
-lost = correct[:, :-1] & ~correct[:, 1:]
-where = np.nonzero(lost)
-replaced = np.zeros((n_classes, n_classes), dtype=int)
-np.add.at(replaced, (labels[where[2]], prediction[:, 1:][lost]), 1)
+replaced = replacements(ds)  # [label, answer]: forgetting events of all seeds
 events = replaced.sum(axis=1)
 frequent = np.dstack(np.unravel_index(np.argsort(-replaced, axis=None)[:16], replaced.shape))[0]
 frequent = [(i, j) for i, j in frequent if replaced[i, j] > 0]
@@ -799,7 +795,7 @@ exercises.check(
 answer_3 = classes[replaced.sum(axis=0).argmax()]
 
 # %% tags=["check"]
-given = np.bincount(prediction[:, 1:][lost], minlength=n_classes)  # wrong answers, by class
+given = replaced.sum(axis=0)  # wrong answers, by class
 exercises.check(
     3,
     answer_3,

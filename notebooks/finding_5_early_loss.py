@@ -405,11 +405,12 @@ def class_mean(values, groups):
 def candidates(key, epochs):
     """Early scores of one network by name, [seed, sample], higher = harder."""
     ds, right = traced[key], correct[key][:, :epochs]
-    loss, margin = (ds[name].transpose(*scores.DIMS).values for name in ("loss", "margin"))
+    first = ds.isel(epoch=slice(epochs))
+    loss, margin = (first[name].transpose(*scores.DIMS).values for name in ("loss", "margin"))
     found = {"class mean of the warm-up loss": class_mean(early[key], label[key])}
     found["wrong after warm-up"], found["margin after warm-up"] = 1.0 - right[:, 0], -margin[:, 0]
     found["EL2N at epoch 1"] = hard(ds, "el2n_epoch_1")
-    found["mean confidence, first epochs"] = -scores.confidence(loss[:, :epochs])
+    found["mean confidence, first epochs"] = -scores.confidence(loss)
     found["wrong epochs, first epochs"] = (1.0 - right).sum(1)
     return found | {"forgetting events, first epochs": scores.forgetting_events(right)}
 
