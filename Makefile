@@ -49,7 +49,7 @@ slow: $(READY)
 	@$(BIN)/python -m pytest -m slow
 
 lint: $(READY)
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 lab: $(READY)
 	@$(BIN)/jupyter lab $(or $(DIR),notebooks)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+import lethe
 from lethe.capture import processes
 from lethe.errors import LetheError
 
@@ -27,7 +28,8 @@ def describe(device: torch.device, threads: int) -> dict[str, str | int | bool]:
     together = {"processes": processes.size()} if processes.size() > 1 else {}
     return {
         "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "lethe")},
+        **{name: version(name) for name in ("torch", "torchvision", "timm", "numpy")},
+        "lethe": lethe.__version__,
         "device": torch.cuda.get_device_name(device) if cuda else "cpu",
         "machine": platform.machine(),
         "threads": threads,

@@ -14,6 +14,7 @@ passes so far; `state_dict` keeps the passes, so a loaded sampler goes on exactl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -72,8 +73,9 @@ class EpochSampler(Sampler[int]):
         epoch = len(self.correct)
         while len(self.visits) <= epoch:  # one epoch, or all of them after a load
             past = len(self.visits)
-            known = (np.stack(rows[:past]) for rows in (self.correct, self.loss, self.visits))
-            history = History(self.labels, *known, self.constants)
+            passes = (self.correct, self.loss, self.visits)
+            correct, loss, visits = (np.stack(rows[:past]) for rows in passes)
+            history = History(self.labels, correct, loss, visits, self.constants)
             self.visits.append(
                 samplers.visits_of(self.name, history, self.seed, past, self.keys, self.budget)
             )
@@ -94,12 +96,12 @@ class EpochSampler(Sampler[int]):
         self.correct.append(right)
         self.loss.append(losses)
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """The passes so far, and what they belong to."""
         passes = {"correct": np.array(self.correct), "loss": np.array(self.loss)}
         return {"sampler": self.name, "seed": self.seed, "budget": self.budget, **passes}
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state; LetheError if it is that of another sampler, seed or size."""
         for name, own in (("sampler", self.name), ("seed", self.seed), ("budget", self.budget)):
             if state[name] != own:

@@ -294,8 +294,8 @@ def fine_tune(
     """
     model = models.build_model(
         run.model, data.classes, data.images.shape[1], run.recipe, run.seeds.init, run.backbone
-    ).to(data.labels.device, memory_format=torch.channels_last)
-    model = global_batch_norm.over_all_processes(model)
+    )
+    model = global_batch_norm.over_all_processes(models.placed(model, data.labels.device))
     optimizer = training.make_optimizer(model, run.recipe)
     session = Session(run, folder, log, model, optimizer, data, test)
     done = processes.share(processes.first(lambda: resumable(folder, run)))

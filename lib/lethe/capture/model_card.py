@@ -8,7 +8,9 @@ Cost: none.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -37,9 +39,7 @@ LIMITS = (
 )
 
 
-def facts(
-    begun: dict[str, dict[str, object]], images: Images, unseen: int, accuracy: float
-) -> dict[str, object]:
+def facts(begun: dict[str, Any], images: Images, unseen: int, accuracy: float) -> dict[str, Any]:
     """The card of a pretraining from what it was begun with: names and values, ready for JSON."""
     return {
         **begun["config"],
@@ -52,7 +52,7 @@ def facts(
     }
 
 
-def text(name: str, card: dict[str, object]) -> str:
+def text(name: str, card: dict[str, Any]) -> str:
     """The card as Markdown."""
     dataset = str(card["dataset"])
     return f"""# {name}
@@ -82,13 +82,13 @@ Backbone of timm's `{card["model"]}`, pretrained for Lethe; the head is left out
 """
 
 
-def table(entries: object) -> str:
+def table(entries: Mapping[str, object]) -> str:
     """A dict as a Markdown table of two columns."""
-    rows = [f"| {name} | {value} |" for name, value in dict(entries).items()]
+    rows = [f"| {name} | {value} |" for name, value in entries.items()]
     return "\n".join(["| setting | value |", "|---|---|", *rows])
 
 
-def read(file: Path) -> dict[str, object]:
+def read(file: Path) -> dict[str, Any]:
     """The card in a weights file; LetheError if the file is damaged or carries none."""
     try:
         with safe_open(file, "pt") as stored:

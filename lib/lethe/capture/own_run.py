@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+import lethe
 from lethe.capture.any_array import as_numpy, whole_numbers
 from lethe.errors import LetheError
 from lethe.traces import RunLog, is_finished, open_run
@@ -38,7 +38,7 @@ def open_own_run(
     """
     if len(classes) < 2:
         raise LetheError(f"a trace needs two classes or more, not {list(classes)}")
-    environment = {"python": platform.python_version(), "lethe": version("lethe")}
+    environment = {"python": platform.python_version(), "lethe": lethe.__version__}
     manifest = {
         "config": config,
         "dataset": {"classes": list(classes)},

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,12 @@ def pretrain(
     recipe, where = pretraining_recipe(model, preset, epochs, dataset), models.pick_device(device)
     torch.set_num_threads(threads)
     images = datasets.load(dataset, "pretrain", recipe.pixels, root)
-    config = {"dataset": dataset, "model": model, "recipe": recipe.as_dict(), "seed": SEED}
+    config: dict[str, Any] = {
+        "dataset": dataset,
+        "model": model,
+        "recipe": recipe.as_dict(),
+        "seed": SEED,
+    }
     config["fingerprint"] = images.fingerprint
     if out.is_file():
         return finished(out, config)
@@ -107,7 +113,7 @@ def checkpoints(out: Path) -> Path:
     return out.with_name(out.stem + ".pretraining")
 
 
-def finished(out: Path, config: dict[str, object]) -> Pretrained:
+def finished(out: Path, config: dict[str, Any]) -> Pretrained:
     """The weights that are already there; LetheError if they were made with other settings."""
     card = model_card.read(out)
     check_same(out, card, {name: config[name] for name in config if name in card})
@@ -115,7 +121,7 @@ def finished(out: Path, config: dict[str, object]) -> Pretrained:
     return Pretrained(out, float(card["test_accuracy"]), made=False)
 
 
-def begin(folder: Path, config: dict[str, object], now: dict[str, object]) -> dict[str, object]:
+def begin(folder: Path, config: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Configuration and environment with which the pretraining in a folder was begun."""
     file = folder / "begun.json"
     if not file.is_file():
@@ -126,7 +132,7 @@ def begin(folder: Path, config: dict[str, object], now: dict[str, object]) -> di
     return begun
 
 
-def check_same(where: Path, old: dict[str, object], new: dict[str, object]) -> None:
+def check_same(where: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     """LetheError naming the first setting in which two configurations differ."""
     old, new = flat(old), flat(json.loads(json.dumps(new)))
     for name, value in new.items():
@@ -137,7 +143,7 @@ def check_same(where: Path, old: dict[str, object], new: dict[str, object]) -> N
             )
 
 
-def flat(config: dict[str, object]) -> dict[str, object]:
+def flat(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration with the recipe's settings beside the others."""
     recipe = config.get("recipe", {})
     return {name: value for name, value in config.items() if name != "recipe"} | dict(recipe)
@@ -154,7 +160,7 @@ def train(
     """The network after its last epoch, from the folder's last checkpoint if there is one."""
     seeds = streams.Seeds.of_run(SEED)
     net = models.build_model(model, data.classes, data.images.shape[1], recipe, seeds.init, "none")
-    net = net.to(data.labels.device, memory_format=torch.channels_last)
+    net = models.placed(net, data.labels.device)
     optimizer = training.make_optimizer(net, recipe)
     done, saved = resume(folder, net, optimizer), time.monotonic()
     for epoch in range(done + 1, recipe.epochs + 1):

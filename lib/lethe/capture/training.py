@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from lethe.capture import global_batch_norm, processes, streams
 from lethe.capture.audit import AUGMENT_DRAWS, WARMUP_EPOCH
 from lethe.capture.augment import augment, normalise
-from lethe.capture.models import features
+from lethe.capture.models import classifier, features
 from lethe.capture.recipes import Recipe
 from lethe.capture.recorder import Recorder
 from lethe.capture.samplers import Plan
@@ -260,7 +260,7 @@ def warm_up_head(model: nn.Module, data: Resident, recipe: Recipe, seeds: stream
     """Train the head alone on the frozen backbone's clean features (BatchNorm statistics stay as
     they are). In a group every process does all of it, alike.
     """
-    rows, head = clean_features(model, data, recipe), model.get_classifier()
+    rows, head = clean_features(model, data, recipe), classifier(model)
     optimizer = torch.optim.AdamW(
         head.parameters(), lr=recipe.warmup_learning_rate, weight_decay=0.0, fused=True
     )

@@ -107,7 +107,7 @@ def known_hard(ds: xr.Dataset) -> dict[str, np.ndarray]:
     return {kind: flag for kind, flag in kinds.items() if flag.any()}
 
 
-def names(ds: xr.Dataset, rows: Sequence[int]) -> list[str]:
+def names(ds: xr.Dataset, rows: Sequence[int] | np.ndarray) -> list[str]:
     """What to call the samples in these rows: `O in Courier`, or their ids.
 
     A wrong label is told: `0 (is O) in Courier`, and after an id `(trained as cat)`. Where no
@@ -127,7 +127,9 @@ def names(ds: xr.Dataset, rows: Sequence[int]) -> list[str]:
     return told
 
 
-def portraits(ds: xr.Dataset, samples: Sequence[str] | None = None) -> np.ndarray | None:
+def portraits(
+    ds: xr.Dataset, samples: Sequence[str] | np.ndarray | None = None
+) -> np.ndarray | None:
     """Pictures of the samples (all, in the order of the traces) uint8 [n, h, w, channels].
 
     None where the data set is not on this computer or is another than the one that was traced.

@@ -10,6 +10,7 @@ import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from string import printable
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 
 from lethe.errors import LetheError
 from lethe.pages.rasters import STATE_SCALE, STATES, states
-from lethe.pages.render import COLORS, GREY, INK, described, limited
+from lethe.pages.render import COLORS, GREY, INK, Layers, described, limited
 
 PER_LETTER = 4  # epochs in a letter
 LETTERS = [letter for letter in printable[:94] if letter not in "\"'\\<>&"][: 3**PER_LETTER]
@@ -61,10 +62,10 @@ def life_scatter(
         rows["text"] = [_lines(text) for text in rows["text"]]
     rows = limited(rows.round({"x": 4, "y": 4, "left": 4, "up": 4}))
     pick = _pick(len(rows), unit)
-    details = [_portrait(rows, pick, (x_title, y_title), fmt)]
-    details += [_lives(rows, n, name, lives[name], pick) for n, name in enumerate(lives)]
+    portrait = _portrait(rows, pick, (x_title, y_title), fmt)
+    details = [_lives(rows, n, name, lives[name], pick) for n, name in enumerate(lives)]
     points = _points(rows, pick, x_title, y_title)
-    chart = alt.hconcat(points, alt.vconcat(*details, spacing=14), spacing=20)
+    chart = alt.hconcat(points, alt.vconcat(portrait, *details, spacing=14), spacing=20)
     chart = chart.resolve_scale(color="independent", shape="independent")
     named = table.itertuples(index=False)
     steps = {steps_of(unit): [f"{row.name} ({row.x:{fmt}}; {row.y:{fmt}})" for row in named]}
@@ -131,7 +132,7 @@ def _pick(samples: int, unit: str) -> alt.Parameter:
     )
 
 
-def _points(rows: pd.DataFrame, pick: alt.Parameter, x_title: str, y_title: str) -> alt.LayerChart:
+def _points(rows: pd.DataFrame, pick: alt.Parameter, x_title: str, y_title: str) -> Layers:
     """The scatter: every sample a point, the picked one in a ring."""
     base = alt.Chart(rows).encode(
         x=alt.X("left:Q", title=x_title, **_axis(rows["x"])),
@@ -147,21 +148,21 @@ def _points(rows: pd.DataFrame, pick: alt.Parameter, x_title: str, y_title: str)
     return alt.layer(points, ring).properties(width=WIDTH, height=400)
 
 
-def _axis(values: pd.Series) -> dict[str, alt.Scale | alt.Axis]:
+def _axis(values: pd.Series) -> dict[str, Any]:
     """An axis as wide as the points; no number below zero where the values have none."""
     words = "datum.value < 0 ? '' : datum.label" if values.min() >= 0 else "datum.label"
     scale = alt.Scale(zero=False, nice=False, padding=10)
     return {"scale": scale, "axis": alt.Axis(tickCount=6, labelExpr=words)}
 
 
-def _groups(rows: pd.DataFrame) -> dict[str, alt.Shape | alt.Color]:
+def _groups(rows: pd.DataFrame) -> dict[str, Any]:
     """Shape and colour by group, in one legend."""
     column = rows["group"]
     known = column.cat.categories if hasattr(column, "cat") else dict.fromkeys(column)
     names = [name for name in known if (column == name).any()]
     legend = alt.Legend(title=None, orient="top", columns=2, symbolSize=60, symbolOpacity=1)
     kinds = {"shape": list(MARKS), "color": list(MARKS.values())}
-    channels = {"shape": alt.Shape, "color": alt.Color}
+    channels: dict[str, Any] = {"shape": alt.Shape, "color": alt.Color}
     return {
         kind: channels[kind](
             "group:N", scale=alt.Scale(domain=names, range=marks[: len(names)]), legend=legend
@@ -170,9 +171,7 @@ def _groups(rows: pd.DataFrame) -> dict[str, alt.Shape | alt.Color]:
     }
 
 
-def _portrait(
-    rows: pd.DataFrame, pick: alt.Parameter, titles: tuple[str, str], fmt: str
-) -> alt.LayerChart:
+def _portrait(rows: pd.DataFrame, pick: alt.Parameter, titles: tuple[str, str], fmt: str) -> Layers:
     """The picture or the text, the name and the numbers of the picked sample."""
     base = alt.Chart(rows).transform_filter(pick)
     image = base.transform_filter("datum.url").mark_image(
@@ -184,7 +183,7 @@ def _portrait(
         for t, c in zip(titles, "xy")
     ]
     words = base.transform_calculate(words=" + '\\n' + ".join(lines))
-    text = {"align": "left", "baseline": "top", "lineBreak": "\n"}
+    text: dict[str, Any] = {"align": "left", "baseline": "top", "lineBreak": "\n"}
     name = base.mark_text(**text, fontSize=14, fontWeight="bold")
     rest = words.mark_text(**text, lineHeight=15)
     here = {"x": alt.value(at)}

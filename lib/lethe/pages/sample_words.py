@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import numpy as np
 import xarray as xr
 
 from lethe.datasets import LOADERS
@@ -35,7 +36,7 @@ def called(words: str, unit: str) -> str:
     return re.sub(r"\b([iI])mage", lambda m: unit if m[1] == "i" else unit.capitalize(), words)
 
 
-def texts(ds: xr.Dataset, rows: Sequence[int], most: int = SHOWN) -> list[str]:
+def texts(ds: xr.Dataset, rows: Sequence[int] | np.ndarray, most: int = SHOWN) -> list[str]:
     """The texts of the samples in these rows, each as one line; empty where there is none."""
     if TEXT not in ds.coords:
         return [""] * len(rows)

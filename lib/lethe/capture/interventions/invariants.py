@@ -155,9 +155,10 @@ def batch_norm(carry: Arm, arm: Arm, horizons: Sequence[int], training: Training
     """The gap of the running statistics is (1 - m)^h of the first, or constant if frozen."""
     layers = [m for m in training.model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     rates = {layer.momentum for layer in layers if layer.track_running_stats}
-    if rates == {None} or len(rates) > 1:
+    rate = rates.pop() if len(rates) == 1 else None
+    if rate is None:
         return []  # cumulative averages, or a rate for every layer: no one closed form
-    kept = 1.0 if frozen(carry, arm) else 1 - rates.pop()
+    kept = 1.0 if frozen(carry, arm) else 1 - rate
     gaps = [b["batch norm"] - a["batch norm"] for a, b in zip(carry.kept, arm.kept, strict=True)]
     scale = float(max(k["batch norm"].abs().max() for k in (*carry.kept, *arm.kept)))
     name = f"gap of the running statistics is {kept:g}^h"

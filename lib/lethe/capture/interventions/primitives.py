@@ -130,10 +130,11 @@ def part_of(training: Training, name: str) -> nn.Module:
     if name not in training.others:
         there = ", ".join(training.others) or "none"
         raise LetheError(f"this training has no {name!r} among its other parts (there: {there})")
-    return training.others[name]
+    part: Any = training.others[name]
+    return part
 
 
-def norms(training: Training) -> list[tuple[str, nn.Module]]:
+def norms(training: Training) -> list[tuple[str, BatchNorm]]:
     """BatchNorm layers that keep running statistics; LetheError if there is none."""
     found = [
         (name, module)

@@ -140,8 +140,9 @@ class FineTuning:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        self.others["scheduler"].step()
-        self.others["teacher"].update_parameters(self.model)
+        others: dict[str, Any] = self.others
+        others["scheduler"].step()
+        others["teacher"].update_parameters(self.model)
         self.step += 1
         return taken
 

@@ -84,7 +84,8 @@ def cost(run: Run, rate: Rate | None) -> Cost:
     test = size_of(run.dataset, "test", run.recipe.pixels, run.root)
     images = min(run.limit or train, train)
     epochs = run.recipe.epochs
-    seconds = rate and time_of(rate, images, test, epochs, -(-epochs // run.test_every) + 1, run)
+    tests = -(-epochs // run.test_every) + 1
+    seconds = time_of(rate, images, test, epochs, tests, run) if rate else None
     trace = bytes_a_sample() * images * sum(epochs + (view == "eval") for view in run.views)
     return Cost(seconds, round(trace) + weight_bytes(run.model, run.recipe.pixels))
 

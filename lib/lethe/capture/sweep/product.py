@@ -27,8 +27,10 @@ from lethe.capture.seed_list import parse_seeds
 from lethe.capture.streams import PURPOSES
 from lethe.errors import LetheError, nearest
 
-TEXTS = ("dataset", "model", "preset", "weights", "views", "root", "label_noise", "sampler")
-TEXTS += ("constants",)
+TEXTS = (
+    *("dataset", "model", "preset", "weights", "views", "root", "label_noise", "sampler"),
+    "constants",
+)
 NUMBERS = ("limit", "test_every")
 GROUPS = ("settings", "held")
 KEYS = (*TEXTS, *NUMBERS, "seeds", *GROUPS)

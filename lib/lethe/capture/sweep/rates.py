@@ -96,8 +96,9 @@ def together(rates: Sequence[Rate], source: str) -> Rate | None:
     """The median of several rates."""
     if not rates:
         return None
-    middle = [float(np.median([getattr(r, n) for r in rates])) for n in ("train", "clean", "warm")]
-    return Rate(*middle, rates[0].device, source)
+    parts = np.array([(each.train, each.clean, each.warm) for each in rates])
+    train, clean, warm = np.median(parts, axis=0).tolist()
+    return Rate(train, clean, warm, rates[0].device, source)
 
 
 def from_stores(model: str, pixels: int, on_card: bool, dataset: str = "") -> Rate | None:
