@@ -49,7 +49,7 @@ FULL = Size(1_281_167, 90, 10)
 MIDDLE = Size(40_000, 30, 4)
 GROWTH = {
     "samples": [replace(MIDDLE, samples=n) for n in (10_000, 40_000, 160_000)],
-    "epochs": [replace(MIDDLE, epochs=n) for n in (15, 30, 60, 120)],
+    "epochs": [replace(MIDDLE, epochs=n) for n in (15, 30, 120)],
     "seeds": [replace(MIDDLE, seeds=n) for n in (2, 4, 8)],
 }
 
@@ -90,26 +90,27 @@ def steps_on(size: Size, work: Path, store: Path | None = None) -> list[dict]:
     return [vars(size) | row for row in rows]
 
 
-def exponent(sizes: list[float], costs: list[float]) -> float:
+def exponent(sizes: pd.Series, costs: pd.Series) -> float:
     """Slope of log cost over log size."""
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
 
 def growth_table(found: dict[str, pd.DataFrame]) -> list[str]:
-    """For each step and direction: sizes, processor seconds, exponent, and the most memory."""
-    lines = ["| step | grows | from - to | processor s | exponent | memory MB |"]
-    lines += ["|---|---|---:|---:|---:|---:|"]
+    """For each step: seconds and memory at both ends, and the exponent in each direction."""
+    lines = ["| step | least s | most s | " + " | ".join(f"in {name}" for name in found)]
+    lines[0] += " | least MB | most MB |"
+    lines += ["|---|" + "---:|" * (4 + len(found))]
+    every = pd.concat(found.values())
     for step in ("compaction", *STEPS):
-        for direction, table in found.items():
-            part = table[table["step"] == step].sort_values(direction)
-            if len(part) < 2:
-                continue
-            slope = exponent(part[direction].tolist(), part["processor"].tolist())
-            ends = part.iloc[[0, -1]]
-            told = [f"{x:,.3g}" for x in ends["processor"]], [f"{x:,.0f}" for x in ends["memory"]]
-            sizes = " - ".join(f"{x:,}" for x in ends[direction])
-            cells = (step, direction, sizes, " - ".join(told[0]), f"{slope:.2f}")
-            lines.append("| " + " | ".join([*cells, " - ".join(told[1])]) + " |")
+        parts = {name: table[table["step"] == step] for name, table in found.items()}
+        if min(map(len, parts.values())) < 2:
+            continue  # the stores were there already
+        costs = every.loc[every["step"] == step]
+        slopes = [exponent(part[name], part["processor"]) for name, part in parts.items()]
+        cells = [step, *(f"{x:,.3g}" for x in (costs["processor"].min(), costs["processor"].max()))]
+        cells += [f"{slope:.2f}" for slope in slopes]
+        cells += [f"{x:,.0f}" for x in (costs["memory"].min(), costs["memory"].max())]
+        lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
