@@ -68,7 +68,7 @@ def store_name(run: Run) -> str:
 
 def replace_if_equal(folders: Sequence[Path], store: Path, view: str) -> Path:
     """Compact runs into a store that is new or already holds just these traces."""
-    fresh = compact(folders, store.with_name(f"packing-{store.name}"), view)
+    fresh = Path(compact(folders, store.with_name(f"packing-{store.name}"), view))
     if store.exists() and file_sha256(store) != file_sha256(fresh):
         fresh.unlink()
         raise LetheError(

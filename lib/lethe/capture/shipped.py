@@ -69,7 +69,7 @@ def capture_store(shipped: Shipped, runs: Path, jobs: int) -> Path:
     if shipped.threads > 1:  # the number of threads is no part of a run's id
         runs = runs / f"threads{shipped.threads}"
     folders = capture_many(plans, runs, jobs=jobs, threads=shipped.threads)
-    return compact(folders, data_folder() / "traces" / f"{shipped.name}.zarr.zip")
+    return Path(compact(folders, data_folder() / "traces" / f"{shipped.name}.zarr.zip"))
 
 
 def main() -> None:

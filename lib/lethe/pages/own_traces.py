@@ -188,7 +188,7 @@ def pack(runs: list[Path], work: Path) -> list[Path]:
     for folders in groups.values():
         path = work / f"{_store_name(_config(folders[0]), len(made))}{SUFFIX}"
         view = "eval" if committed_epochs(folders[0], "eval") else "train"
-        made.append(compact(folders, path, view))
+        made.append(Path(compact(folders, path, view)))
     return made
 
 

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, overload
+from typing import IO
 
 import numcodecs
 import numpy as np
@@ -45,10 +45,6 @@ SMALL, LARGE = Packing(5000, 9), Packing(20_000, 5)
 LARGE_CELLS = 20_000_000  # seeds x epochs x samples; below it packing tightly takes seconds
 
 
-@overload
-def compact(run_folders: Sequence[Path | str], out: Path, view: str = "eval") -> Path: ...
-@overload
-def compact(run_folders: Sequence[Path | str], out: str, view: str = "eval") -> Path | str: ...
 def compact(run_folders: Sequence[Path | str], out: Path | str, view: str = "eval") -> Path | str:
     """Write the runs of several seeds into one store and check it against their logs.
 
@@ -173,7 +169,7 @@ def header_members(header: xr.Dataset) -> dict[str, bytes]:
     packing = packing_of(header)
     codec = numcodecs.Blosc(cname="zstd", clevel=packing.level, shuffle=numcodecs.Blosc.SHUFFLE)
     outline = _zarr_members(_outline(header), _encoding(header, packing, codec))
-    made = _zarr_members(header, {name: {"compressors": codec} for name in header.variables})
+    made = _zarr_members(header, {str(name): {"compressors": codec} for name in header.variables})
     made |= {name: data for name, data in outline.items() if name.endswith(".zattrs")}
     shape = [header.sizes[dim] for dim in DIMS]
     for name in ARRAYS:
@@ -243,7 +239,7 @@ def compare(made: Path, out: Path, folders: Sequence[Path], view: str) -> None:
         validate(store)
         for position, folder in enumerate(folders):
             header = finished_header(folder, view)
-            for name in (*header.variables, *ARRAYS):
+            for name in (*map(str, header.variables), *ARRAYS):
                 if not _same(store.isel(seed=[position]), header, folder, name):
                     raise LetheError(
                         f"{out} differs from {folder} in {name}; compact again, keep the log"

@@ -64,7 +64,7 @@ def read_array(
     """One array [epoch, sample] of the run that `header` was read from, cast to `dtype`."""
     view, samples = header.attrs["view"], header.sizes["sample"]
     kept = dtype or (np.int16 if name == "prediction" else np.float32)
-    values = np.empty((header.sizes["epoch"], samples), kept)
+    values: np.ndarray = np.empty((header.sizes["epoch"], samples), kept)
     for row, epoch in enumerate(header["epoch"].values):
         path = folder / "epochs" / f"{view}-{epoch:04d}.parquet"
         values[row] = epoch_files.read_column(path, name, samples)

@@ -6,7 +6,7 @@ missing), `loss` (cross-entropy, nats), `margin` (logit of the label minus the l
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -192,7 +192,7 @@ def _blocks(ds: xr.Dataset) -> Iterator[tuple[slice, xr.DataArray]]:
         yield part, (ds if len(parts) == 1 else ds.isel(sample=part))["prediction"]
 
 
-def match_samples(ds: xr.Dataset, samples: Sequence[str]) -> xr.Dataset:
+def match_samples(ds: xr.Dataset, samples: Iterable[str]) -> xr.Dataset:
     """Return the traces in the order of `samples`; LetheError names a foreign or missing id."""
     wanted = pd.Index([str(name) for name in samples])
     if wanted.has_duplicates:

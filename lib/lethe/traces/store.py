@@ -6,7 +6,7 @@ Cost: 10 seeds x 31 epochs x 6,200 samples are 10.4 MB and take 0.3 s to read wh
 """
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def find_store(name_or_path: str | Path, root: Path | str | None = None) -> Path
 def open_traces(
     name_or_path: str | Path,
     root: Path | str | None = None,
-    samples: Sequence[str] | None = None,
+    samples: Iterable[str] | None = None,
 ) -> xr.Dataset:
     """Open a store lazily by name, such as glyphs-test_resnet-quick, or by path or URL.
 
@@ -86,7 +86,7 @@ def read_zip(place: str | Path, **options: Any) -> xr.Dataset:
     """The Dataset in a zip, lazily; raises LetheError when it is incomplete or holds no traces."""
     members = _members(place)
     try:
-        ds = xr.open_dataset(members, engine="zarr", chunks=None, consolidated=True, **options)
+        ds = xr.open_zarr(members, chunks=None, consolidated=True, **options)
     except LetheError:
         raise
     except (OSError, KeyError, ValueError) as error:
