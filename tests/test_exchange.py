@@ -1,12 +1,14 @@
 """Traces from elsewhere: what each system would log of one training comes to the same traces."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from foreign_logs import as_aum, as_cartography, as_csv, as_toneva, train
+from foreign_logs import Training, as_aum, as_cartography, as_csv, as_toneva, train
 from typer.testing import CliRunner
 
 from lethe.analysis import scores
@@ -14,7 +16,7 @@ from lethe.cli import app
 from lethe.errors import LetheError
 from lethe.pages.stores import captured
 from lethe.traces import class_names, open_traces
-from lethe.traces.exchange import import_traces, told, write_store
+from lethe.traces.exchange import FORMATS, import_traces, long_table, told, write_store
 from lethe.traces.exchange.safe_pickle import read_pickle
 
 NAMES = {"dataset": "toy", "model": "net"}
@@ -184,3 +186,33 @@ def test_scores_that_need_what_is_missing_are_left_out_or_refused(run, tmp_path)
     assert bool(scores.all_scores(ds)["variability"].notnull().all())
     with pytest.raises(LetheError, match="area under the margin needs margin, which these traces"):
         scores.score(ds, "aum")
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[1] / "book" / "import_export.md"
+
+
+def test_the_examples_of_the_page_run(run, tmp_path, monkeypatch):
+    """The plain loop logs a batch an epoch; the Python call reads it, and makes a store."""
+    monkeypatch.chdir(tmp_path)
+    call, loop = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    space: dict = {}
+    exec(loop, space)
+    ids = [str(name) for name in run.ids]
+    for epoch in range(4):
+        space["log_batch"](epoch, ids, run.label, run.logits[0, epoch], run.loss()[0, epoch])
+    space["file"].close()
+    exec(call, space)
+    check(space["ds"], Training(run.logits[:1], run.label, run.ids), ("loss",))
+    assert (tmp_path / "pets.nc").is_file()
+    assert str(space["store"]) == "pets-mynet-imported.zarr.zip"
+
+
+def test_the_page_names_every_option_and_column():
+    text = PAGE.read_text()
+    shown = CliRunner().invoke(app, ["traces", "import", "--help"], env={"COLUMNS": "200"}).output
+    options = set(re.findall(r"--[a-z]+(?:-[a-z]+)*", shown)) - {"--help"}
+    assert {f for f in options if f not in text} == set()
+    assert {name for name in long_table.KNOWN if f"`{name}`" not in text} == set()
+    assert {name for name in FORMATS if f"`{name}`" not in text} == set()

@@ -239,3 +239,11 @@ def test_an_export_never_writes_over_what_is_there(ds, tmp_path):
 def test_complete_traces_are_exported_where_gaps_are_not(ds, tmp_path):
     again = back(complete(with_gap(ds)), "aum", tmp_path)
     assert again.sizes["sample"] == ds.sizes["sample"] - 1
+
+
+def test_the_page_has_the_table_that_is_tested_here():
+    page = Path(__file__).parents[1] / "book" / "import_export.md"
+    for kind, kept in KEPT.items():
+        gaps = "kept" if kind in HOLDS_GAPS else "refused"
+        row = f"| `{kind}` | {' | '.join([*kept.values(), gaps])} |"
+        assert row in page.read_text(), row
