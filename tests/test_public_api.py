@@ -67,17 +67,6 @@ def test_importing_lethe_loads_nothing_else():
     assert done.stdout.strip() == "[]"
 
 
-def test_what_needs_no_torch_loads_none():
-    code = (
-        "import sys, lethe\n"
-        "for name in lethe.__all__:\n"
-        "    name == 'EpochSampler' or getattr(lethe, name)\n"
-        "print('torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
-
-
 def test_names_are_listed_and_others_are_refused():
     assert dir(lethe) == sorted(lethe.__all__)
     assert set(lethe.__all__) == {*lethe.HOMES, *lethe.MODULES, "__version__"}

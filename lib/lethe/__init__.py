@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         match_samples,
         open_traces,
     )
+    from lethe.traces.exchange import export_traces, import_traces, write_store
 
 __version__ = "0.2.0"
 
@@ -37,13 +38,16 @@ __all__ = [
     "correct",
     "curves",
     "describe",
+    "export_traces",
     "from_arrays",
+    "import_traces",
     "list_traces",
     "match_samples",
     "merge_ranks",
     "open_traces",
     "scores",
     "traces",
+    "write_store",
 ]
 
 MODULES = {  # public name -> where the module is
@@ -60,11 +64,14 @@ HOMES = {  # public name -> the module it is taken from
     "complete": "lethe.traces",
     "correct": "lethe.traces",
     "describe": "lethe.traces",
+    "export_traces": "lethe.traces.exchange",
     "from_arrays": "lethe.traces",
+    "import_traces": "lethe.traces.exchange",
     "list_traces": "lethe.traces",
     "match_samples": "lethe.traces",
     "merge_ranks": "lethe.capture",
     "open_traces": "lethe.traces",
+    "write_store": "lethe.traces.exchange",
 }
 PUBLIC = {  # module as users write it -> its public names; test_public_api.py freezes them
     "lethe": tuple(HOMES),

@@ -9,13 +9,13 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+import lethe
 from lethe.errors import LetheError
 from lethe.traces.checks import MISSING
 from lethe.traces.commits import check_view
@@ -146,7 +146,7 @@ def _with_origin(ds: xr.Dataset, rows: Rows, origin: Mapping[str, Any]) -> xr.Da
     """The Dataset with what it was made of in its configuration."""
     names = {name: ds.attrs[name] for name in ("dataset", "model", "preset", "view")}
     config = names | {"imported": origin, "prediction": rows.knows()}
-    environment = {"lethe": version("lethe")}
+    environment = {"lethe": lethe.__version__}
     seeds = [
         {"config": names | {"seed": int(seed)}, "environment": environment} for seed in ds["seed"]
     ]
