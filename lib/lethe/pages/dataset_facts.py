@@ -40,7 +40,7 @@ LONGEST_NAME = 80  # characters of a sample id on a page
 def about(ds: xr.Dataset) -> str:
     """What a data set is, in words: `glyphs (62 classes, 6,200 images: letters and digits)`."""
     name, known = ds.attrs["dataset"], KNOWN.get(ds.attrs["dataset"])
-    sizes = f"{len(class_names(ds))} classes, {ds.sizes['sample']:,} {noun(ds)}s"
+    sizes = f"{len(np.unique(ds['label']))} classes, {ds.sizes['sample']:,} {noun(ds)}s"
     if "label_noise" in ds.coords:
         sizes += f", {(ds['label_noise'] != '').sum():,} of them under a wrong label on purpose"
     return f"{name} ({sizes}{f': {known}' if known else ''})"
@@ -67,10 +67,14 @@ def _facts(ds: xr.Dataset, counted: str) -> dict[str, str]:
         "classes": f"{len(sizes)}",
         "largest : smallest class": f"{sizes.max()} : {sizes.min()}",
         "seeds": f"{ds.sizes['seed']}",
-        "test accuracy": f"{float(ds['test_accuracy'][:, -1].mean()):.3f}",
+        "test accuracy": _accuracy(float(ds["test_accuracy"][:, -1].mean())),
         "never learned": f"{np.isnan(events).mean():.1%}",
         "never forgotten": f"{(events == 0).mean():.1%}",
     }
+
+
+def _accuracy(share: float) -> str:
+    return "not known" if np.isnan(share) else f"{share:.3f}"
 
 
 def by_class(ds: xr.Dataset) -> pd.DataFrame:
