@@ -84,7 +84,7 @@ def by_class(ds: xr.Dataset) -> pd.DataFrame:
     events = forgetting_events(correct(ds).transpose("seed", "epoch", "sample").values)
     kinds = {"never learned": np.isnan(events), "never forgotten": events == 0}
     shares = {k: np.bincount(labels, flag.mean(axis=0)) / sizes for k, flag in kinds.items()}
-    index = pd.Index(class_names(ds), name=f"class of {ds.attrs['dataset']}")
+    index = pd.Index(class_names(ds)[: len(sizes)], name=f"class of {ds.attrs['dataset']}")
     table = pd.DataFrame({f"{noun(ds)}s": sizes}, index=index)
     return table.assign(**{kind: [f"{x:.1%}" for x in share] for kind, share in shares.items()})
 

@@ -18,8 +18,7 @@ import xarray as xr
 from lethe.errors import LetheError
 from lethe.traces.checks import MISSING, class_names
 from lethe.traces.exchange.rows import Chunk
-from lethe.traces.exchange.runs import right_or_wrong_only
-from lethe.traces.known import known_floats
+from lethe.traces.known import known_floats, right_or_wrong_only
 
 PATTERN = "dynamics_epoch_*.json*"
 LOGITS = re.compile(r"logits_epoch_(\d+)")

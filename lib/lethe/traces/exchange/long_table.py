@@ -20,9 +20,9 @@ import xarray as xr
 from lethe.errors import LetheError, nearest
 from lethe.traces.checks import FLOATS, MISSING
 from lethe.traces.exchange.rows import Chunk
-from lethe.traces.exchange.runs import class_texts, right_or_wrong_only
+from lethe.traces.exchange.runs import class_texts
 from lethe.traces.exchange.tables import Batch, batches, header
-from lethe.traces.known import known_floats
+from lethe.traces.known import known_floats, right_or_wrong_only
 
 NEEDED = ("sample_id", "epoch")
 KNOWN = (*NEEDED, "label", "prediction", "correct", *FLOATS, "seed")

@@ -16,10 +16,10 @@ import pandas as pd
 from lethe.errors import LetheError
 from lethe.traces.checks import MISSING
 from lethe.traces.epoch_files import LARGEST
+from lethe.traces.known import RIGHT_OR_WRONG
 
 WRONG, RIGHT = 0, 1
 UNKNOWN, NOT_RIGHT = "(unknown)", "(wrong)"
-RIGHT_OR_WRONG = "right or wrong only"
 
 
 @dataclass(frozen=True)

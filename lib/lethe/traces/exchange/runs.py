@@ -5,7 +5,6 @@ Cost: one seed is in memory at a time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,13 +13,7 @@ import xarray as xr
 from lethe.errors import LetheError
 from lethe.traces.checks import MISSING, class_names
 from lethe.traces.exchange.assemble import NUMBER
-from lethe.traces.exchange.rows import RIGHT_OR_WRONG
 from lethe.traces.known import known_floats
-
-
-def right_or_wrong_only(ds: xr.Dataset) -> bool:
-    """Whether the predictions only say right or wrong, and no class."""
-    return json.loads(ds.attrs["config"]).get("prediction") == RIGHT_OR_WRONG
 
 
 def whole_runs(ds: xr.Dataset, needs: Sequence[str], what: str) -> Iterator[xr.Dataset]:

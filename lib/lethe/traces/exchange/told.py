@@ -8,8 +8,8 @@ import xarray as xr
 
 from lethe.traces.checks import FLOATS, MISSING, class_names
 from lethe.traces.exchange.formats import FORMATS
-from lethe.traces.exchange.rows import NOT_RIGHT, RIGHT_OR_WRONG, UNKNOWN
-from lethe.traces.known import known_floats
+from lethe.traces.exchange.rows import NOT_RIGHT, UNKNOWN
+from lethe.traces.known import known_floats, right_or_wrong_only
 
 
 def told(ds: xr.Dataset) -> list[str]:
@@ -21,7 +21,7 @@ def told(ds: xr.Dataset) -> list[str]:
         lines.append(f"epochs: {origin['first_epoch']} in the logs is {first} here")
     if absent := [name for name in FLOATS if name not in known_floats(ds)]:
         lines.append(f"not in the logs: {', '.join(absent)}; scores that need them are left out")
-    if config.get("prediction") == RIGHT_OR_WRONG:
+    if right_or_wrong_only(ds):
         lines.append("predictions: right or wrong only, so nothing is known of confusions")
     if missing := int((ds["prediction"] == MISSING).sum()):
         lines.append(f"missing: {missing} of {ds['prediction'].size} cells have no row")
