@@ -61,7 +61,7 @@ from lethe.analysis.findings.likeness import (
 )
 from lethe.analysis.findings.seed_stability import harder, rankable
 from lethe.pages import book, charts, dataset_facts, exercises, sample_gallery, side_by_side, stores
-from lethe.traces.known import right_or_wrong_only
+from lethe.traces import known
 
 # %% [markdown]
 # ## Parameters
@@ -102,7 +102,7 @@ fewer = max(bootstrap // 6, 20)  # resamples behind the intervals of side result
 # %%
 pair = stores.open_pair(page, dataset, models, preset)
 second = stores.open_beside(page, beside, dataset, models, preset)  # may be empty
-ds, other = pair  # the main analysis is about the first network
+ds, other = map(known.with_named_answers, pair)  # the main analysis is about the first network
 names = stores.model_names(pair)
 classes, labels = traces.class_names(ds), ds["label"].values
 # scores [seed, image], higher = more forgotten
@@ -507,14 +507,13 @@ for end in uneven:
 # share of the class's forgetting events that they account for.
 
 # %%
-unnamed = right_or_wrong_only(ds)  # traces from elsewhere: a wrong answer without its class
 replaced = replacements(ds)  # [label, answer]: forgetting events of all seeds
 events = replaced.sum(axis=1)
 frequent = np.dstack(np.unravel_index(np.argsort(-replaced, axis=None)[:16], replaced.shape))[0]
 frequent = [(i, j) for i, j in frequent if replaced[i, j] > 0]
 
 # %% tags=["hide-input"]
-if frequent and not unnamed:
+if frequent:
     charts.show(
         charts.bars(
             [f"{classes[i]} taken for {classes[j]}" for i, j in frequent],
@@ -533,16 +532,13 @@ book.record(page, "events", events.sum(), fmt=",.0f")
 largest = replaced.max(axis=1)[forgotten] / events[forgotten]
 book.record(page, "to_partner", largest.mean() if forgotten.any() else np.nan, fmt=".0%")
 words = "There are {events} forgetting events in all seeds together. "
-if pictures is not None and not unnamed:
+if pictures is not None:
     share = replaced[np.arange(n_classes), nearest].sum() / max(events.sum(), 1)
     book.record(page, "to_nearest", share, null=1 / (n_classes - 1), fmt=".1%")
     book.record(page, "uniform", 1 / (n_classes - 1), fmt=".1%")
     words += "{to_nearest} of them go to the class whose mean picture is nearest; if all other classes were "
     words += "equally likely it would be {uniform}. "
-if unnamed:
-    words += "What the images were taken for is not known: these traces only say right or wrong."
-else:
-    words += "On average the most frequent wrong answer takes {to_partner} of a class's events."
+words += "On average the most frequent wrong answer takes {to_partner} of a class's events."
 book.text(page, words)
 
 # %% [markdown]

@@ -10,6 +10,7 @@ import json
 import numpy as np
 import xarray as xr
 
+from lethe.errors import LetheError
 from lethe.traces.blocks import sample_blocks
 from lethe.traces.checks import FLOATS
 
@@ -30,3 +31,13 @@ def known_floats(ds: xr.Dataset) -> list[str]:
 def right_or_wrong_only(ds: xr.Dataset) -> bool:
     """Whether the predictions only say right or wrong, so that nothing is known of confusions."""
     return json.loads(ds.attrs.get("config", "{}")).get("prediction") == RIGHT_OR_WRONG
+
+
+def with_named_answers(ds: xr.Dataset) -> xr.Dataset:
+    """The traces, if their predictions are classes; LetheError if they only say right or wrong."""
+    if right_or_wrong_only(ds):
+        raise LetheError(
+            f"the traces of {ds.attrs['dataset']}, {ds.attrs['model']} only say right or wrong, "
+            "and this asks which wrong class was given"
+        )
+    return ds
