@@ -39,11 +39,13 @@ def sample_blocks(
         yield block
 
 
-def block_slices(ds: xr.Dataset, variables: Sequence[str], limit: int = LIMIT) -> Iterator[slice]:
+def block_slices(
+    ds: xr.Dataset, variables: Sequence[str], limit: int | None = None
+) -> Iterator[slice]:
     """The blocks as slices of the samples: whole chunks, at least one, in `limit` bytes."""
     chunk = _chunk(ds)
     cost = sum(ds[name].dtype.itemsize * _cells(ds, name) for name in variables)
-    size = max(limit // (chunk * max(cost, 1)), 1) * chunk
+    size = max((limit or LIMIT) // (chunk * max(cost, 1)), 1) * chunk
     for start in range(0, ds.sizes["sample"], size):
         yield slice(start, start + size)
 

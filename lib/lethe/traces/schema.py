@@ -158,6 +158,8 @@ def correct(ds: xr.Dataset) -> xr.DataArray:
 
     Raises LetheError when a prediction is missing: missing is neither right nor wrong.
     """
+    if "sample" not in ds.dims:
+        return correct(ds.expand_dims("sample", axis=-1)).isel(sample=0)
     prediction, missing = ds["prediction"], 0
     values, axis = np.empty(prediction.shape, bool), prediction.get_axis_num("sample")
     for part, block in _blocks(ds):
@@ -169,8 +171,8 @@ def correct(ds: xr.Dataset) -> xr.DataArray:
             f"{missing} predictions are missing, so right or wrong is unknown; "
             "drop those samples with lethe.traces.complete(ds)"
         )
-    result = prediction.copy(deep=False, data=values).rename("correct")
-    return result.drop_attrs(deep=False).assign_attrs(long_name="prediction equals label")
+    result = prediction.drop_attrs(deep=False).drop_encoding().copy(deep=False, data=values)
+    return result.rename("correct").assign_attrs(long_name="prediction equals label")
 
 
 def count_missing(ds: xr.Dataset) -> int:
@@ -187,7 +189,7 @@ def complete(ds: xr.Dataset) -> xr.Dataset:
 
 def _blocks(ds: xr.Dataset) -> Iterator[tuple[slice, xr.DataArray]]:
     """The predictions of a slice of samples after another; a single one stays loaded in `ds`."""
-    parts = list(block_slices(ds, ["prediction"]))
+    parts = list(block_slices(ds, ["prediction"])) if "sample" in ds.dims else [slice(None)]
     for part in parts:
         yield part, (ds if len(parts) == 1 else ds.isel(sample=part))["prediction"]
 
