@@ -28,7 +28,16 @@ MARGIN = 1e-3  # under which a prediction may differ
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
+def launched(tmp_path_factory):
+    """A capture by torchrun that runs beside what `out` does, and its folder."""
+    folder = tmp_path_factory.mktemp("torchrun")
+    with torchrun(folder) as launcher:
+        yield folder, launcher
+        launcher.terminate()
+
+
+@pytest.fixture(scope="module")
+def out(launched, tmp_path_factory):
     """A folder by number of processes, with all that they made."""
     folders = {world: tmp_path_factory.mktemp(f"on-{world}") for world in (1, *WORLDS)}
     for world, folder in folders.items():
@@ -186,12 +195,13 @@ def torchrun(folder, *options: str, world: int = 2) -> subprocess.Popen:
     )
 
 
-def test_torchrun_carries_a_run_and_the_first_process_tells(out, tmp_path):
+def test_torchrun_carries_a_run_and_the_first_process_tells(out, launched):
+    folder, launcher = launched
     name = runs.plan("test_resnet").name
-    said, errors = torchrun(tmp_path).communicate()
+    said, errors = launcher.communicate()
     told = "".join(said.split())  # it comes in lines of 80 characters, after the bar
-    assert told.count(str(tmp_path / name)) == 1, errors
-    alone, together = (read_run(folder / name) for folder in (out[2], tmp_path))
+    assert told.count(str(folder / name)) == 1, errors
+    alone, together = (read_run(place / name) for place in (out[2], folder))
     for kind in ("weights_hash", "order_hash", "batch_norm_hash", "optimizer_hash"):
         assert together[kind].values.tolist() == alone[kind].values.tolist()
 
