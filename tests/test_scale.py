@@ -1,9 +1,13 @@
 """Traces of any size: blocks change no bit, memory is that of a block, cost is in proportion."""
 
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from simulated_stores import write_stores
 
 from lethe import traces
 from lethe.analysis import curves, scores
@@ -12,6 +16,10 @@ from lethe.analysis.findings import seed_stability
 from lethe.analysis.simulate import lapses
 from lethe.errors import LetheError
 from lethe.pages import sample_gallery
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+import scale
+import scale_steps
 
 SEEDS, EPOCHS, N = 3, 70, 1001
 
@@ -43,8 +51,6 @@ def ds():
 def opened(tmp_path_factory):
     """A store that is read from the disk: 3 seeds of some hundred images."""
     folder = tmp_path_factory.mktemp("stores")
-    from simulated_stores import write_stores
-
     paths = write_stores(folder, sizes=(40, 40, 40), seeds=3, epochs=9)
     return [traces.open_traces(path) for path in paths]
 
@@ -248,3 +254,25 @@ def test_a_gallery_reads_its_own_images_only(opened):
     sample_gallery.sample_gallery(opened, *numbers, np.array([7, 3, 99]), title="three")
     for part in opened:
         assert not part.variables["prediction"]._in_memory
+
+
+def test_the_benchmark_finds_exponents():
+    found = {}
+    for name, sizes in scale.GROWTH.items():
+        cells = [dict(vars(size)) for size in sizes]
+        for row in cells:
+            row |= {"step": "scores", "memory": 300}
+            row["processor"] = row["samples"] * row["epochs"] ** 2 * row["seeds"] ** 0.5
+        found[name] = pd.DataFrame(cells)
+    table = scale.growth_table(found)
+    assert len(table) == 3
+    assert [cell.strip() for cell in table[2].split("|")][4:7] == ["1.00", "2.00", "0.50"]
+
+
+@pytest.mark.parametrize("step", list(scale_steps.STEPS))
+def test_the_benchmark_measures_each_step(step, opened, monkeypatch):
+    monkeypatch.setattr(scale_steps, "FEW", 5)
+    told = scale_steps.measured(step, opened[0].encoding["source"])
+    assert told.keys() == {"seconds", "processor", "memory", "before"}
+    assert told["processor"] > 0
+    assert told["memory"] >= told["before"]
