@@ -1,10 +1,14 @@
 """lethe.capture.sweep.product: tables become runs, in order, and what is wrong is named."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from lethe.capture import plan_run
 from lethe.capture.sweep import read_sweep
 from lethe.capture.sweep.packing import pack_sweep, same_but_seed
+from lethe.capture.sweep.product import KEYS
 from lethe.errors import LetheError
 
 START = '[[runs]]\ndataset = "glyphs"\nmodel = "test_resnet"\n'
@@ -72,6 +76,23 @@ def test_equal_runs_count_once_and_keep_the_first_place(tmp_path):
     found = sweep(tmp_path, text)
     assert [run.seed for run in found.runs] == [3, 4, 5, 0, 1, 2]
     assert found.merged == 2
+
+
+def test_the_example_of_the_page_has_the_runs_that_the_page_says(tmp_path):
+    page = (Path(__file__).parents[1] / "book" / "sweeps.md").read_text("utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```", page, flags=re.M | re.S)
+    first, second = example.split("\n\n")
+    assert len(sweep(tmp_path, first).runs) == 40
+    assert len(sweep(tmp_path, second).runs) == 20
+    assert len(sweep(tmp_path, example).runs) == 60
+    assert "60 runs, 0 of them done" in page
+    table = page.split("| entry |")[1].split("\n\n")[0]
+    told = [
+        name
+        for cell in re.findall(r"^\| (.+?) \|", table, re.M)
+        for name in re.findall("`(\\w+)`", cell)
+    ]
+    assert sorted(told) == sorted(KEYS)
 
 
 REFUSED = {

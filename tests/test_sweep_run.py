@@ -35,7 +35,8 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def quick_workers(monkeypatch):
     """Workers from the fork server, which has torch imported already."""
-    monkeypatch.setattr(slots.multiprocessing, "get_context", lambda kind: server())
+    context = server()
+    monkeypatch.setattr(slots.multiprocessing, "get_context", lambda kind: context)
 
 
 def test_a_killed_worker_and_a_killed_sweep_end_like_a_serial_capture(whole, tmp_path, capsys):

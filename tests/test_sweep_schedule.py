@@ -308,3 +308,10 @@ def test_durations_in_words():
         "1 h 30 min",
         "3 h 20 min",
     ]
+
+
+def test_a_preempted_job_is_sent_again_as_it_was(runs, tmp_path):
+    """What submitit calls when Slurm stops a job."""
+    task = worker.Task(runs[0], tmp_path, "cpu", 1, 60.0, "the sweep")
+    again = worker.carry_out.checkpoint(task)
+    assert (again.function, again.args) == (worker.carry_out, (task,))

@@ -31,7 +31,7 @@ def dask_executor(address: str, jobs: int = 0, wait: float = 30.0) -> Iterator[A
     with contextlib.ExitStack() as stack:
         if address == "local":
             cluster = distributed.LocalCluster(
-                n_workers=jobs or 1, threads_per_worker=1, dashboard_address=None
+                n_workers=jobs or 1, threads_per_worker=1, memory_limit=None, dashboard_address=None
             )
             place: Any = stack.enter_context(cluster)
         else:
