@@ -402,14 +402,24 @@ def class_mean(values, groups):
     return np.stack([(np.bincount(groups, row) / sizes)[groups] for row in values])
 
 
+def of_all_logits(ds):
+    """Early scores from margin and error_l2, which traces from elsewhere may not have."""
+    known, found = scores.available(ds), {}
+    if "aum" in known:
+        margin = ds["margin"].isel(epoch=0).transpose("seed", "sample")
+        found["margin after warm-up"] = -margin.values
+    if "el2n_epoch_1" in known:
+        found["EL2N at epoch 1"] = hard(ds, "el2n_epoch_1")
+    return found
+
+
 def candidates(key, epochs):
     """Early scores of one network by name, [seed, sample], higher = harder."""
     ds, right = traced[key], correct[key][:, :epochs]
-    first = ds.isel(epoch=slice(epochs))
-    loss, margin = (first[name].transpose(*scores.DIMS).values for name in ("loss", "margin"))
+    loss = ds["loss"].isel(epoch=slice(epochs)).transpose(*scores.DIMS).values
     found = {"class mean of the warm-up loss": class_mean(early[key], label[key])}
-    found["wrong after warm-up"], found["margin after warm-up"] = 1.0 - right[:, 0], -margin[:, 0]
-    found["EL2N at epoch 1"] = hard(ds, "el2n_epoch_1")
+    found["wrong after warm-up"] = 1.0 - right[:, 0]
+    found |= of_all_logits(ds)
     found["mean confidence, first epochs"] = -scores.confidence(loss)
     found["wrong epochs, first epochs"] = (1.0 - right).sum(1)
     return found | {"forgetting events, first epochs": scores.forgetting_events(right)}
@@ -449,12 +459,12 @@ for key in keys:
 better = [
     name
     for name in candidates("a", 1)
-    if all(differs[key, name] and tested[key, name].estimate > 0 for key in keys)
+    if all(differs.get((key, name)) and tested[key, name].estimate > 0 for key in keys)
 ]
 book.text(
     page, f"Correlation with the {ruler.title} from epoch {seen} on; \\* = the gain differs from 0."
 )
-pd.DataFrame(columns)
+pd.DataFrame(columns).fillna("not in these traces")
 
 # %% tags=["hide-input"]
 book.text(
