@@ -38,7 +38,7 @@ def test_there_are_few_of_them():
     assert len(NAMES) <= 50
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"lethe.EpochSampler"}))  # it loads torch
 def test_what_is_read_is_what_is_imported(name):
     module, _, short = name.rpartition(".")
     found = getattr(lethe if module == "lethe" else getattr(lethe, module[6:]), short)
