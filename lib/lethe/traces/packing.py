@@ -39,9 +39,10 @@ class Packing:
 
     samples_per_chunk: int
     level: int  # of zstd in Blosc; 9 is its highest
+    column: int | None = None  # bytes in a chunk of ids or labels; None: as Zarr has it
 
 
-SMALL, LARGE = Packing(5000, 9), Packing(20_000, 5)
+SMALL, LARGE = Packing(5000, 9), Packing(20_000, 5, 2**28)  # few requests open a large store
 LARGE_CELLS = 20_000_000  # seeds x epochs x samples; below it packing tightly takes seconds
 
 
@@ -169,7 +170,7 @@ def header_members(header: xr.Dataset) -> dict[str, bytes]:
     packing = packing_of(header)
     codec = numcodecs.Blosc(cname="zstd", clevel=packing.level, shuffle=numcodecs.Blosc.SHUFFLE)
     outline = _zarr_members(_outline(header), _encoding(header, packing, codec))
-    made = _zarr_members(header, {str(name): {"compressors": codec} for name in header.variables})
+    made = _zarr_members(header, _header_encoding(header, packing, codec))
     made |= {name: data for name, data in outline.items() if name.endswith(".zattrs")}
     shape = [header.sizes[dim] for dim in DIMS]
     for name in ARRAYS:
@@ -187,13 +188,25 @@ def _outline(header: xr.Dataset) -> xr.Dataset:
 
 
 def _encoding(header: xr.Dataset, packing: Packing, codec: numcodecs.Blosc) -> dict[str, dict]:
-    encoding: dict = {name: {"compressors": codec} for name in (*header.variables, *ARRAYS)}
+    encoding: dict = {name: {"compressors": codec} for name in ARRAYS}
+    encoding |= _header_encoding(header, packing, codec)
     pieces = -(-header.sizes["sample"] // packing.samples_per_chunk)
     for name in ARRAYS:
         encoding[name]["chunks"] = (1, header.sizes["epoch"], -(-header.sizes["sample"] // pieces))
     for name in FLOATS:
         # float16 is for keeping, not for sums: a scale factor makes xarray hand out float64
         encoding[name] |= {"dtype": "float16", "scale_factor": 1.0, "_FillValue": None}
+    return encoding
+
+
+def _header_encoding(
+    header: xr.Dataset, packing: Packing, codec: numcodecs.Blosc
+) -> dict[str, dict]:
+    encoding: dict = {str(name): {"compressors": codec} for name in header.variables}
+    for name, variable in header.variables.items() if packing.column else ():
+        if variable.dims == ("sample",):
+            most = packing.column // variable.dtype.itemsize
+            encoding[str(name)]["chunks"] = (min(header.sizes["sample"], most),)
     return encoding
 
 
