@@ -133,7 +133,9 @@ class RemoteFile:
 
     def stream(self) -> BinaryIO:
         """The object as Python reads it, in blocks that are kept."""
-        return self._system.open(self._path, "rb", block_size=BLOCK, cache_type="blockcache")
+        kept = {"block_size": BLOCK, "cache_type": "blockcache"}
+        with explained(self.place):
+            return self._system.open(self._path, "rb", **kept)
 
     def close(self) -> None:
         """Nothing is held open."""
