@@ -1,7 +1,8 @@
 """What a sweep will cost before it is run: hours of a processor or a card, and space on the disk.
 
 Hours come from measured rates (`rates`), bytes from the format itself: an epoch is encoded in
-memory with random numbers, which do not compress. Cost: reads every data set once, to count it.
+memory with random numbers, which do not compress, so the disk needed is at most that. Cost: reads
+every data set once, to count it.
 """
 
 from __future__ import annotations
@@ -143,4 +144,4 @@ def total(costs: Sequence[Cost], device: str) -> str:
     least = "at least " if any(each.seconds is None for each in costs) else ""
     size = sum(each.size for each in costs) / 1e6
     hours = f"{least}{seconds / 3600:.3g} {device}-hours"
-    return f"together {hours} ({duration(seconds)} on one worker), {size:,.0f} MB of disk"
+    return f"together {hours} ({duration(seconds)} on one worker), at most {size:,.0f} MB of disk"
