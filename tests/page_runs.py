@@ -84,6 +84,7 @@ OTHER = {
         "discoveries": "0.1",
         "bootstrap": "20",
     },
+    "text_record": {"images": "", "shown": "4", "bootstrap": "20"},
     "time_to_forgetting": {"dataset": "cifar7", "beside": "", "simulated_samples": "300"},
     "traces": {"dataset": "cifar7", "seed": "1", "rows": "60", "bootstrap": "20"},
 }

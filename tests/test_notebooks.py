@@ -91,6 +91,7 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 
 def test_there_are_notebooks():
     others = {"quickstart", "traces", "glyphs", "photographs", "forgetting_curves"}
+    others |= {"text_record"}
     others |= {"time_to_forgetting", "how_agreement_works", "ground_truth", "larger_networks"}
     others |= {"sampler_spaced_repetition"}
     others |= {"flow", "rehearsal"}

@@ -146,13 +146,19 @@ def book_html(spec: dict[str, Any], steps: Mapping[str, Sequence[str]] | None = 
     """
     spec = copy.deepcopy(spec)
     title = escape(" ".join(spec.pop("title", [])))
-    code = json.dumps(spec, sort_keys=True, separators=(",", ":")).replace("</", "<\\/")
+    code = json.dumps(spec, sort_keys=True, separators=(",", ":")).replace("<", "\\u003c")
     told = f' data-steps="{escape(json.dumps(steps, ensure_ascii=False))}"' if steps else ""
     return (
         f'<p class="lethe-title">{title}</p>\n<div class="lethe-chart"{told}></div>\n<script>'
         f"(function (box, spec) {{{_STACK}vegaEmbed(box, spec, {_OPTIONS}).then({_DRAWN});}})"
         f"(document.currentScript.previousElementSibling,{code});</script>"
     )
+
+
+def elsewhere_html(spec: dict[str, Any]) -> str:
+    """Return Altair's own HTML, in which no text of the data can end the script."""
+    hidden = json.loads(json.dumps(spec).replace("<", "\\ue000"))  # a character that no text uses
+    return _html(hidden)["text/html"].replace("\\ue000", "\\u003c")
 
 
 def wrap_titles(part: Any) -> None:
@@ -175,7 +181,7 @@ def mimebundle(spec: dict[str, Any], **_: Any) -> dict[str, str | bytes]:
     elif vl_convert and lab.running()[0]:
         html = lab.vega(bundle_script) + book_html(spec, more.get("steps"))
     else:
-        html = _html(spec)["text/html"]
+        html = elsewhere_html(spec)
     shown = [(more["table"], more.get("note", ""))] if more.get("table") else tables(spec)
     html += "\n" + table_html(shown)
     forms: dict[str, str | bytes] = {"text/html": html}

@@ -23,9 +23,11 @@ def noun(ds: xr.Dataset) -> str:
     """`text`, `image` or `sample`: what one sample of these traces is."""
     if TEXT in ds.coords:
         return TEXT
-    hashed = bool((ds["image_hash"].values != "").any())
-    known = hashed or ds.attrs["dataset"] in LOADERS
-    return "image" if known or PICTURE.search(str(ds["sample"].values[0])) else "sample"
+    ids, hashes = (
+        ds[name].values if name in ds.coords else [] for name in ("sample", "image_hash")
+    )
+    known = ds.attrs.get("dataset") in LOADERS or any(hashes)
+    return "image" if known or PICTURE.search(str(ids[0] if len(ids) else "")) else "sample"
 
 
 def called(words: str, unit: str) -> str:
