@@ -269,7 +269,7 @@ charts.show(
         "curve",
         x_title="t, epochs since first learned",
         y_title="share right",
-        title="Images that were forgotten at least once: share right over time",
+        title=book.called(page, "Images that were forgotten at least once: share right over time"),
         description=f"Share of forgotten {book.unit(page)}s that are right: "
         + "; ".join(
             f"{model[w]} starts at 1, is lowest at {np.nanmin(average[w]):.2f} after {np.nanargmin(average[w])} "

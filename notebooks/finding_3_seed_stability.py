@@ -446,7 +446,9 @@ else:
             "epoch",
             "share",
             "what",
-            title="Images that two runs answer differently: other rounding, other seed",
+            title=book.called(
+                page, "Images that two runs answer differently: other rounding, other seed"
+            ),
             description=f"Share of {book.unit(page)}s answered differently at the last epoch: "
             + "; ".join(f"{what} {share[-1]:.3f}" for what, share in twins.differ.items()),
             y_title=f"share of the {book.unit(page)}s",

@@ -66,7 +66,7 @@ def test_words_about_images_follow_the_record():
     assert called("Pick an image: all images.", "text") == "Pick a text: all texts."
     assert called("An image's trace, image-only", "sample") == "A sample's trace, sample-only"
     assert called("An old image is an image", "image") == "An old image is an image"
-    assert called("imagine the imagery", "image") == "imagine the imagery"
+    assert called("imagery of imagemagick", "text") == "imagery of imagemagick"
 
 
 def test_a_text_is_one_clean_line():

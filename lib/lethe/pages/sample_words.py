@@ -34,8 +34,10 @@ def called(words: str, unit: str) -> str:
     """Words about images, said of another unit: `an image` becomes `a text`."""
     if unit == "image":
         return words
-    words = re.sub(r"\b([Aa])n image", rf"\1 {unit}", words)
-    return re.sub(r"\b([iI])mage", lambda m: unit if m[1] == "i" else unit.capitalize(), words)
+    words = re.sub(r"\b([Aa])n image(?=s?\b)", rf"\1 {unit}", words)
+    return re.sub(
+        r"\b([iI])mage(?=s?\b)", lambda m: unit if m[1] == "i" else unit.capitalize(), words
+    )
 
 
 def texts(ds: xr.Dataset, rows: Sequence[int] | np.ndarray, most: int = SHOWN) -> list[str]:
