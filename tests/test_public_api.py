@@ -139,6 +139,8 @@ def built(tmp_path_factory):
 def test_every_public_name_has_an_anchor_and_can_be_linked(built):
     assert set(NAMES) <= set(re.findall(r'id="([\w.]+)"', built[0]))
     assert 'href="#lethe.open_traces"' in built[0]
+    assert "<dl>" not in built[0], "a list without terms is an error for a screen reader"
+    assert '<span class="lethe-arguments">' in built[0]
 
 
 def test_a_name_that_is_not_public_is_the_only_thing_sphinx_complains_of(built):

@@ -235,7 +235,8 @@ def within_between_gap(
     """Agreement within architecture a, within b, between them and the gap, each with its interval.
 
     matrix_of: prepared on np.vstack([scores_a, scores_b]), the same samples in the same order. The
-    keys are GAP_PARTS. All parts share their resamples, so the gap's interval allows for that.
+    keys are within_a, within_b, between, ceiling (mean of the within), gap (ceiling - between) and
+    shared. All parts share their resamples, so the gap's interval allows for that.
     """
 
     def parts(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float, ...]:
