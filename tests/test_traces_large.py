@@ -1,9 +1,12 @@
 """Stores that do not fit in memory: blocks, streamed compaction, checks as far as needed."""
 
 import pickle
+import re
+import shutil
 import weakref
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +14,10 @@ from trace_runs import capture, epoch_arrays
 
 from lethe import traces
 from lethe.errors import LetheError
-from lethe.traces import blocks, packing, store
+from lethe.traces import blocks, packing, places, store
 from lethe.traces.members import Members
+
+PAGE = Path(__file__).parents[1] / "book" / "large_traces.md"
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +250,19 @@ def test_values_are_checked_in_every_block(small_blocks):
 def test_traces_in_the_order_asked_for_are_left_where_they_are(path):
     ds = traces.open_traces(path)
     assert traces.match_samples(ds, ds["sample"].values) is ds
+
+
+# the book's page
+
+
+def test_the_examples_of_the_page_run(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "imagenet-simulated-simulated.zarr.zip"
+    shutil.copy(path, name)
+    places.upload(path, f"memory://study/traces/{name}")
+    text = PAGE.read_text("utf-8").replace("s3://", "memory://")
+    scope: dict = {}
+    for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(code, scope)
+    assert scope["mean_loss"].sizes == {"sample": 23}
+    assert scope["block"].sizes["sample"] == 23
