@@ -64,8 +64,9 @@ def test_the_hours_add_up(tmp_path):
     assert lines[0] == "2 runs, 1 of them done"
     clean = 1000 * 11 + 6200 * 11  # the training images after every epoch, the test images too
     seconds = 1000 * (10 * 0.02 + 0.04) + clean * 0.01
-    assert lines[1].startswith("test_resnet at 32 pixels: 1 runs, 17 min, 17 min each (measured on")
-    assert f"{seconds / 3600:.3g} CPU-hours (17 min on one worker)" in lines[2]
+    assert lines[1] == "test_resnet at 32 pixels: 1 runs, 17 min each"
+    assert lines[2] == f"    measured on cpu: 1 finished runs in {tmp_path}"
+    assert f"{seconds / 3600:.3g} CPU-hours (17 min on one worker)" in lines[3]
     assert seconds == 1032
 
 
@@ -87,8 +88,8 @@ def test_without_a_run_the_rate_is_a_stores_and_says_so(tmp_path, monkeypatch):
     assert 1e-5 < found.train < 1e-2
     monkeypatch.setattr(rates, "list_traces", list)
     lines = estimate.report([plan(limit=62)], tmp_path, "cpu")
-    assert "time unknown: nobody measured it" in lines[1]
-    assert lines[2].startswith("together at least 0 CPU-hours")
+    assert lines[1].endswith("1 runs, time unknown")
+    assert lines[3].startswith("together at least 0 CPU-hours")
 
 
 def test_a_store_of_another_loop_is_passed_over(monkeypatch, tmp_path):

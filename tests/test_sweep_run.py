@@ -110,11 +110,11 @@ def test_submitit_with_a_killed_job_ends_like_a_serial_capture(whole, tmp_path):
 @pytest.mark.slow
 def test_killed_at_random_moments_until_it_is_done(tmp_path, capsys):
     """Workers and sweeps, by turns, each time a run has epochs but is not finished."""
-    file = sweep_runs.write_sweep(tmp_path, "0-7", epochs=30, limit=124)
+    file = sweep_runs.write_sweep(tmp_path, "0-4", epochs=16)
     expected = sweep_runs.serial(file, tmp_path / "serial")
     out, rng, kills = tmp_path / "runs", random.Random(2604), {"worker": 0, "sweep": 0}
     begun, process = time.monotonic(), None
-    for number in range(24):
+    for number in range(12):
         process = process or sweep_runs.begin(file, out, "--jobs", "2", "--retries", "9")
         name, pid = sweep_runs.await_running(out)
         time.sleep(rng.uniform(0, 0.7))
@@ -125,7 +125,7 @@ def test_killed_at_random_moments_until_it_is_done(tmp_path, capsys):
         if what == "sweep":
             process.communicate()
             process = None
-        if sum((out / n / "done.json").exists() for n in expected) > 6:
+        if sum((out / n / "done.json").exists() for n in expected) >= len(expected) - 1:
             break
     process = process or sweep_runs.begin(file, out, "--jobs", "2")
     told = process.communicate()

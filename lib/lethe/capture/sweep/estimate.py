@@ -50,7 +50,7 @@ def report(runs: Sequence[Run], out: Path, device: str) -> list[str]:
             costs.setdefault(key, []).append(cost(run, rates[key]))
         except LetheError as error:
             problems[str(error)] += 1
-    lines += [line(*key, found, rates[key]) for key, found in costs.items()]
+    lines += [text for key, found in costs.items() for text in told(*key, found, rates[key])]
     every = [each for found in costs.values() for each in found]
     lines.append(total(every, "GPU" if on_card else "CPU"))
     lines += [f"would fail, {count} runs: {text}" for text, count in problems.items()]
@@ -128,14 +128,14 @@ def weight_bytes(model: str, pixels: int) -> int:
     return sum(value.numel() * value.element_size() for value in net.state_dict().values())
 
 
-def line(model: str, pixels: int, costs: Sequence[Cost], rate: Rate | None) -> str:
-    """One network at one size."""
+def told(model: str, pixels: int, costs: Sequence[Cost], rate: Rate | None) -> list[str]:
+    """One network at one size, then where its rate comes from."""
     begin = f"{model} at {pixels} pixels: {len(costs)} runs"
     if rate is None:
-        return f"{begin}, time unknown: nobody measured it; finish one run, and it is known"
+        return [f"{begin}, time unknown", "    nobody measured it: finish one run, and it is known"]
     seconds = sum(each.seconds or 0 for each in costs)
-    where = f"measured on {rate.device}, {rate.source}"
-    return f"{begin}, {duration(seconds)}, {duration(seconds / len(costs))} each ({where})"
+    each = f"{duration(seconds / len(costs))} each"
+    return [f"{begin}, {each}", f"    measured on {rate.device}: {rate.source}"]
 
 
 def total(costs: Sequence[Cost], device: str) -> str:
