@@ -10,6 +10,7 @@ for one minor version (the book's page "What stays the same").
 
 import importlib
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -100,6 +101,13 @@ def test_the_version_is_the_same_everywhere():
         ("book/api_stability.md", "This is version {}."),
     ):
         assert form.format(lethe.__version__) in (ROOT / name).read_text("utf-8"), name
+
+
+def test_a_store_of_an_earlier_version_opens():
+    ds = lethe.open_traces("cifar7-resnet18-quick", ROOT / "data" / "traces")
+    written = {each["environment"]["lethe"] for each in json.loads(ds.attrs["manifests"])}
+    assert written == {"0.1.0"}
+    assert ds.sizes["sample"] == 2064
 
 
 ENTRY = api.Entry("lethe.f", "function", "(x: int) -> str", "Says `x`.", "lib/lethe/f.py, line 3")

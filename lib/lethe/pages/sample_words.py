@@ -24,7 +24,8 @@ def noun(ds: xr.Dataset) -> str:
     if TEXT in ds.coords:
         return TEXT
     ids, hashes = (
-        ds[name].values if name in ds.coords else [] for name in ("sample", "image_hash")
+        ds[name].values if name in ds.coords else np.empty(0, str)
+        for name in ("sample", "image_hash")
     )
     known = ds.attrs.get("dataset") in LOADERS or any(hashes)
     return "image" if known or PICTURE.search(str(ids[0] if len(ids) else "")) else "sample"
