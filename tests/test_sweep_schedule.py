@@ -4,16 +4,20 @@ Capturing is played by a few files, so that these tests need no training; the ex
 or break on purpose.
 """
 
+import io
 import json
+import os
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 
 import pytest
+from rich.console import Console
 
 from lethe.capture import plan_run
 from lethe.capture.sweep import leases, places, run_sweep, schedule, worker
 from lethe.capture.sweep.progress import Board, duration
+from lethe.cli_sweep import drawn
 from lethe.errors import LetheError
 from lethe.traces.files import lock, read_json
 
@@ -280,8 +284,6 @@ def test_a_folder_that_cannot_be_written_is_refused(runs, tmp_path):
 
 
 def test_the_time_left_comes_from_the_pace_of_the_epochs(runs, tmp_path):
-    import os
-
     for number, run in enumerate(runs[:2]):
         folder = tmp_path / run.name / "epochs"
         folder.mkdir(parents=True)
@@ -295,6 +297,12 @@ def test_the_time_left_comes_from_the_pace_of_the_epochs(runs, tmp_path):
     assert board.seconds_left() == pytest.approx(10 * left / 2)
     assert board.line() == ("0 of 5 runs done, 2 running, 0 failed, 3 waiting; about 12 min left")
     assert board.table()[1] == (runs[1].name, "running", "4/31", "10.0 s an epoch")
+    screen = Console(width=120, record=True, file=io.StringIO())
+    screen.print(drawn(board))
+    shown = screen.export_text()
+    assert "0 of 5 runs done, 2 running" in shown
+    assert f"{runs[1].name}" in shown
+    assert "4/31" in shown
     for lease in held:
         lease.give_back(finished=False)
 
