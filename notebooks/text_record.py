@@ -72,13 +72,13 @@ rng = np.random.default_rng(random_seed)
 #
 # | package | the one line | section |
 # |---|---|---|
-# | `molly-guard` | protects machines from accidental shutdowns/reboots | admin |
-# | `abook` | text-based ncurses address book application | mail |
-# | `aldo` | Morse code training program | hamradio |
+# | `molly-guard` | protects machines from accidental shutdowns/reboots | `admin` |
+# | `vm` | mail user agent for Emacs | `mail` |
+# | `aldo` | Morse code training program | `hamradio` |
 #
 # The networks read the line and have to name the section. Twenty sections take part, one package of each source, no
 # documentation and no libraries for developers. The sections were chosen by people, one package at a time, so some lines
-# would fit several: a mail reader for Emacs is *mail*, *editors*, or both. That is why something can be lost here.
+# would fit several: a mail reader for Emacs is `mail`, `editors`, or both. That is why something can be lost here.
 #
 # - `ngram_bag` knows words and pieces of words, and not their order. Each piece has a vector; a text is their mean.
 # - `char_cnn` reads the line letter by letter, through convolutions over 3 and 5 letters.
