@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lethe import paths
 from lethe.pages import book, foot, provenance
 
 
@@ -31,6 +32,11 @@ def test_a_build_hands_its_commit_on(fresh, given, state):
     fresh.setenv("LETHE_COMMIT", given)
     assert provenance.state() == state
     assert provenance.handed_on() == given
+
+
+def test_a_package_has_no_commit_of_the_working_copy_around_it(fresh, tmp_path):
+    fresh.setattr(paths, "CHECKOUT", tmp_path)
+    assert provenance.state() == "unknown"
 
 
 def git(folder, *words):

@@ -18,6 +18,7 @@ import torch
 import lethe
 from lethe.capture import processes
 from lethe.errors import LetheError
+from lethe.paths import in_checkout
 
 EXACT = ("torch", "timm", "device", "threads", "precision")
 
@@ -45,9 +46,12 @@ def commit() -> str:
     """The commit of the source checkout; outside one, what LETHE_COMMIT says, or `unknown`."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        if in_checkout():  # a package lies in somebody else's working copy, if in any
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("LETHE_COMMIT", "unknown")
+        pass
+    return os.environ.get("LETHE_COMMIT", "unknown")
 
 
 def weights_sha256(backbone: str) -> str:

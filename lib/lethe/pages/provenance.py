@@ -18,6 +18,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import lethe
+from lethe.paths import in_checkout
+
 PACKAGES = ("lethe", "numpy", "scipy", "pandas", "xarray", "altair", "papermill", "jupyter-book")
 CHANGED = "+"  # ends LETHE_COMMIT where the working copy has uncommitted changes
 
@@ -112,6 +115,8 @@ def handed_on() -> str:
 
 def _git(*arguments: str) -> str:
     """What git says of this working copy; nothing outside one."""
+    if not in_checkout():
+        return ""  # a package lies in somebody else's working copy, if in any
     command, here = ["git", *arguments], Path(__file__).parent
     try:
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
@@ -127,6 +132,8 @@ def versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
 
 def installed(name: str) -> str:
     """Return the version of a package, or `not installed`."""
+    if name == "lethe":  # what pip noted of a checkout may be older than its code
+        return lethe.__version__
     try:
         return version(name)
     except PackageNotFoundError:
