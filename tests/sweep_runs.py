@@ -10,8 +10,7 @@ from pathlib import Path
 from tiny_captures import contents
 
 from lethe.capture import capture_run
-from lethe.capture.sweep import places, read_sweep
-from lethe.traces.files import read_json
+from lethe.capture.sweep import leases, places, read_sweep
 
 TABLE = """
 [[runs]]
@@ -55,22 +54,23 @@ def await_running(out: Path, seconds: float = 120) -> tuple[str, int]:
     """A run that is in the middle of its epochs, and the process that does it."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        for lease in sorted((out / places.FOLDER / "leases").glob("*/0*.json")):
-            folder = out / lease.parent.name
+        for place in sorted((out / places.FOLDER / "leases").glob("*")):
+            folder = out / place.name
             if list(folder.glob("epochs/*.commit.json")) and not (folder / "done.json").exists():
-                held = read_json(lease)
-                if not held.get("released"):
-                    return folder.name, held["pid"]
+                sign = leases.look(place)
+                if sign and leases.alive(place):  # not that of a worker that was killed before
+                    return folder.name, leases.read(place, sign)["pid"]
         time.sleep(0.002)
     raise AssertionError(f"no run was begun in {out} in {seconds} s")
 
 
-def kill(pid: int) -> None:
-    """kill -9, if it still lives."""
+def kill(pid: int) -> bool:
+    """kill -9; whether it still lived."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
-        return
+        return False
+    return True
 
 
 def said(out: Path, name: str, words: str) -> int:

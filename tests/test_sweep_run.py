@@ -120,8 +120,8 @@ def test_killed_at_random_moments_until_it_is_done(tmp_path, capsys):
         time.sleep(rng.uniform(0, 0.7))
         what = "sweep" if number % 3 == 2 else "worker"
         finished = (out / name / "done.json").exists()
-        sweep_runs.kill(process.pid if what == "sweep" else pid)
-        kills[what] += not finished
+        killed = sweep_runs.kill(process.pid if what == "sweep" else pid)
+        kills[what] += killed and not finished
         if what == "sweep":
             process.communicate()
             process = None
@@ -139,6 +139,7 @@ def test_killed_at_random_moments_until_it_is_done(tmp_path, capsys):
             f"capture, {time.monotonic() - begun:.0f} s"
         )
     assert equal == len(expected)
+    assert attempts >= len(expected) + sum(kills.values()), "a kill met no run"
 
 
 def sweep(file, out, *options):

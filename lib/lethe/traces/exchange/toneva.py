@@ -38,14 +38,21 @@ def read(path: Path, seed: int, columns: Mapping[str, str]) -> Iterator[Chunk]:
     if not examples:
         raise LetheError(f"{path} holds no example; expected {EXPECTED}")
     lists = [_lists(path, key, value) for key, value in examples.items()]
-    length = len(lists[0][0])
-    for key, found in zip(examples, lists, strict=True):
-        if len(found[0]) != length:
+    _check_lengths(path, list(examples), [len(loss) for loss, _, _ in lists])
+    arrays = [np.array([each[n] for each in lists], dtype=np.float32).T for n in range(3)]
+    keys, metrics = list(examples), _accuracy(stats, len(arrays[0]))
+    del stats, examples, lists  # Python's numbers take four times the memory
+    for presentation, (loss, right, margin) in enumerate(zip(*arrays, strict=True)):
+        yield _chunk(path, seed, keys, presentation, (loss, right, margin), metrics)
+
+
+def _check_lengths(path: Path, keys: list[int], lengths: list[int]) -> None:
+    for key, length in zip(keys, lengths, strict=True):
+        if length != lengths[0]:
             raise LetheError(
-                f"{path}: example {key} was presented {len(found[0])} times and the first one "
-                f"{length} times, so presentations are not epochs"
+                f"{path}: example {key} was presented {length} times and the first one "
+                f"{lengths[0]} times, so presentations are not epochs"
             )
-    yield _chunk(path, seed, list(examples), lists, _accuracy(stats, length))
 
 
 def _lists(path: Path, key: Any, value: Any) -> tuple[list, list, list]:
@@ -67,17 +74,21 @@ def _lists(path: Path, key: Any, value: Any) -> tuple[list, list, list]:
 
 
 def _chunk(
-    path: Path, seed: int, keys: list[int], lists: list, metrics: Mapping[str, np.ndarray]
+    path: Path,
+    seed: int,
+    keys: list[int],
+    presentation: int,
+    values: tuple[np.ndarray, np.ndarray, np.ndarray],
+    metrics: Mapping[str, np.ndarray],
 ) -> Chunk:
-    loss, right, margin = (np.array([each[n] for each in lists], dtype=float).T for n in range(3))
-    epochs, examples = loss.shape
+    loss, right, margin = values
     return Chunk(
-        where=lambda row: f"{path}: presentation {row // examples + 1} of {keys[row % examples]}",
-        seed=np.full(loss.size, seed),
-        epoch=np.repeat(np.arange(1, epochs + 1), examples),
-        sample=np.tile(np.array(keys).astype(str).astype(object), epochs),
-        right=right.ravel().astype(np.int32),
-        floats={"loss": loss.ravel(), "margin": margin.ravel()},
+        where=lambda row: f"{path}: presentation {presentation + 1} of {keys[row]}",
+        seed=np.full(len(keys), seed),
+        epoch=np.full(len(keys), presentation + 1),
+        sample=np.array(keys).astype(str).astype(object),
+        right=right.astype(np.int32),
+        floats={"loss": loss, "margin": margin},
         metrics=metrics,
     )
 
