@@ -118,18 +118,22 @@ class Renamed(NamedTuple):
 RENAMED: dict[str, Renamed] = {}  # old name -> new; a row stays for one minor version or longer
 
 
-def __getattr__(name: str) -> Any:
+def _loaded(name: str) -> Any:
     """A public name, loaded on first use; one that was renamed, with a DeprecationWarning."""
     if name in RENAMED:
         new, gone = RENAMED[name]
         told = f"lethe.{name} is now lethe.{new}; the old name goes in version {gone}"
         warnings.warn(told, DeprecationWarning, stacklevel=2)
-        return __getattr__(new)
+        return _loaded(new)
     if name in MODULES:
         return import_module(MODULES[name])
     if name in HOMES:
         return getattr(import_module(HOMES[name]), name)
     raise AttributeError(f"module 'lethe' has no public name {name!r}; it has {', '.join(__all__)}")
+
+
+if not TYPE_CHECKING:  # a type checker knows the imports above, and no other name
+    __getattr__ = _loaded
 
 
 def __dir__() -> list[str]:
