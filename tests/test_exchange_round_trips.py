@@ -123,6 +123,11 @@ def test_netcdf_holds_all_of_a_store(tmp_path):
         ds = whole.isel(seed=slice(2), epoch=slice(3), sample=slice(50)).load()
     out = export_traces(ds, "netcdf", tmp_path / "t.nc")
     again = import_traces([out], dataset="glyphs", model="test_resnet")
+    names = {"dataset": "glyphs", "model": "test_resnet"}
+    with pytest.raises(LetheError, match="holds all of a store, so seeds cannot be given"):
+        import_traces([out], seeds=[1], **names)
+    with pytest.raises(LetheError, match="is of view 'eval', not 'train'"):
+        import_traces([out], view="train", **names)
     xr.testing.assert_equal(again, ds)
     assert {**again.attrs, "preset": "", "config": ""} == {**ds.attrs, "preset": "", "config": ""}
     config = json.loads(ds.attrs["config"]) | {"preset": "imported"}

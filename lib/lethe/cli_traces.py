@@ -68,7 +68,8 @@ def import_command(
     dataset: Annotated[str, typer.Option(help="Name of the data set.")],
     model: Annotated[str, typer.Option(help="Name of the network, without a hyphen.")],
     format: Annotated[
-        str | None, typer.Option(help="cartography, toneva, aum, csv, parquet, netcdf; else told.")
+        str | None,
+        typer.Option(help="cartography, toneva, aum, csv, parquet, netcdf; default: by content."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Store to write; default DATASET-MODEL-imported.zarr.zip.")

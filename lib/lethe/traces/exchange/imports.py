@@ -56,7 +56,8 @@ def import_traces(
     kind = find_format(format or guess_format(found, columns or {}))
     names = {"dataset": dataset, "model": model, "preset": PRESET}
     if kind.name == "netcdf":
-        return _with_names(netcdf.read(_only(found, kind)), names)
+        options = {"seeds": seeds, "classes": classes, "samples": samples, "columns": columns}
+        return _whole(found, view, options | {"first_epoch": first_epoch}, names)
     view = _view(kind, view)
     runs = sort_into_runs(found, kind.one_run_a_folder, seeds)
     rows = read_rows(kind, runs, _columns(kind, columns))
@@ -67,10 +68,19 @@ def import_traces(
     return _with_origin(ds, rows, _origin(kind, runs, rows, samples, columns))
 
 
-def _only(files: Sequence[Path], kind: Format) -> Path:
+def _whole(
+    files: Sequence[Path], view: str | None, options: Mapping[str, Any], names: Mapping[str, str]
+) -> xr.Dataset:
+    """The traces in a netCDF file, which holds all of a store and leaves nothing to say."""
     if len(files) != 1:
-        raise LetheError(f"{len(files)} files were given; {kind.title} is imported by itself")
-    return files[0]
+        raise LetheError(f"{len(files)} files were given; a netCDF file is imported by itself")
+    for name, value in options.items():
+        if value:
+            raise LetheError(f"a netCDF file holds all of a store, so {name} cannot be given")
+    ds = netcdf.read(files[0])
+    if view not in (None, ds.attrs["view"]):
+        raise LetheError(f"{files[0]} is of view {ds.attrs['view']!r}, not {view!r}")
+    return _with_names(ds, names)
 
 
 def _with_names(ds: xr.Dataset, names: Mapping[str, str]) -> xr.Dataset:
