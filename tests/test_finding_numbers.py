@@ -148,7 +148,7 @@ def test_the_class_part_is_what_classes_explain(label):
 def test_what_cannot_be_ranked_is_refused_in_one_line(label, lapses):
     steady = as_traces(np.ones((SEEDS, EPOCHS, N), bool), label)
     never = as_traces(np.zeros((SEEDS, EPOCHS, N), bool), label)
-    cases = {"is 0 for all images": steady, "no image has a value": never}
+    cases = {"is 0 for all samples": steady, "no sample has a value": never}
     cases["1 seed in the traces"] = lapses.isel(seed=[0])
     for message, ds in cases.items():
         for compute in (seed_stability, class_order):

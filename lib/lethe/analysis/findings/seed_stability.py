@@ -35,17 +35,17 @@ def rankable(ds: xr.Dataset, score: str) -> np.ndarray:
     """As `harder`, for traces whose runs can be compared.
 
     Raises LetheError for fewer than 2 seeds and for a score that no image has or that is one and
-    the same for all images.
+    the same for all samples.
     """
     where, title = f"{ds.attrs['dataset']}, {ds.attrs['model']}", scores.SCORES[score].title
     if ds.sizes["seed"] < 2:
         raise LetheError(f"{where}: 1 seed in the traces; to compare runs takes 2 or more")
     values = harder(ds, score)
     if np.isnan(values).all():
-        raise LetheError(f"{where}: no image has a value of {title}; was any learned and followed?")
+        raise LetheError(f"{where}: no sample has a value of {title}; was any learned and followed?")
     known = values[~np.isnan(values)]
     if known.min() == known.max():
-        raise LetheError(f"{where}: {title} is {abs(known[0]):g} for all images: nothing to rank")
+        raise LetheError(f"{where}: {title} is {abs(known[0]):g} for all samples: nothing to rank")
     return values
 
 
