@@ -34,7 +34,7 @@ def harder(ds: xr.Dataset, score: str) -> np.ndarray:
 def rankable(ds: xr.Dataset, score: str) -> np.ndarray:
     """As `harder`, for traces whose runs can be compared.
 
-    Raises LetheError for fewer than 2 seeds and for a score that no image has or that is one and
+    Raises LetheError for fewer than 2 seeds and for a score that no sample has or that is one and
     the same for all samples.
     """
     where, title = f"{ds.attrs['dataset']}, {ds.attrs['model']}", scores.SCORES[score].title
