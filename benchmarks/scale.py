@@ -1,6 +1,6 @@
 """What the analysis costs when there are more samples, epochs and seeds: seconds and memory.
 
-    python benchmarks/scale.py WORK [--quick] [--out DIR] [--full [--store PATH]]
+    python benchmarks/scale.py WORK [--quick | --full [--store PATH] | --workers] [--out DIR]
 
 Simulated run logs (`imagenet_logs.py`) of growing size are written into WORK, compacted, opened and
 taken through scores, curves, agreement and the numbers of finding 3. Each step has a process of
@@ -8,8 +8,9 @@ its own (`scale_steps.py`). The exponent is the slope of processor seconds over 
 logarithms: 1 is in proportion. Processor seconds are summed over cores, so that other work on the
 machine does not change them much. At one size the same is done in the way that is commonly seen.
 `--full` takes the steps on 1.28 million samples, 90 epochs and 10 seeds: STORE, or one that is made
-in WORK (23 GB). `benchmarks/sweep_workers.py`, where it is, measures many workers; it is run last.
-Cost: some ten minutes on two quiet cores; --quick one; --full an hour. Writes scale.md into DIR.
+in WORK (23 GB). `--workers` measures many workers in place of all this (`sweep_workers.py`).
+Cost: some five minutes on two quiet cores; --quick two; --full half an hour. Writes scale.md, or
+scale_full.md, into DIR.
 """
 
 from __future__ import annotations
@@ -172,9 +173,13 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="folder for logs and stores")
     parser.add_argument("--quick", action="store_true", help="a tenth of the samples")
     parser.add_argument("--full", action="store_true", help="only the steps at full size")
+    parser.add_argument("--workers", action="store_true", help="only the workers of a sweep")
     parser.add_argument("--store", type=Path, help="a store of the full size")
     parser.add_argument("--out", type=Path, help="folder for scale.md, or scale_full.md")
     given = parser.parse_args()
+    if given.workers:
+        subprocess.run([sys.executable, HERE / "sweep_workers.py"], check=True)
+        return
     given.work.mkdir(parents=True, exist_ok=True)
     if given.full:
         rows = steps_on(FULL, given.work, given.store)
@@ -186,9 +191,6 @@ def main() -> None:
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         (given.out / ("scale_full.md" if given.full else "scale.md")).write_text(text)
-    workers = HERE / "sweep_workers.py"
-    if workers.is_file() and not given.full:
-        subprocess.run([sys.executable, workers], check=True)
 
 
 if __name__ == "__main__":
