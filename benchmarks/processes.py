@@ -23,7 +23,7 @@ KINDS = {"1 process, 2 threads": ([], 2), "2 processes, 1 thread": (LAUNCH, 1)}
 
 
 def planned(model: str, limit: int) -> Run:
-    """Three epochs, of which the first also warms the machine up; few passes over the test images."""
+    """Three epochs, the first of which also warms up; few passes over the test images."""
     return plan_run(
         "glyphs", model, weights="none", limit=limit, epochs=3, warmup_epochs=1, test_every=3
     )
