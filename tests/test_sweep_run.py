@@ -119,9 +119,10 @@ def test_killed_at_random_moments_until_it_is_done(tmp_path, capsys):
         name, pid = sweep_runs.await_running(out)
         time.sleep(rng.uniform(0, 0.7))
         what = "sweep" if number % 3 == 2 else "worker"
-        finished = (out / name / "done.json").exists()
         killed = sweep_runs.kill(process.pid if what == "sweep" else pid)
-        kills[what] += killed and not finished
+        while leases.alive(places.lease_place(out, name)):
+            time.sleep(0.01)
+        kills[what] += killed and not (out / name / "done.json").exists()
         if what == "sweep":
             process.communicate()
             process = None
