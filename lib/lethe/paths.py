@@ -34,8 +34,8 @@ def data_folder() -> Path:
     chosen = os.environ.get("LETHE_DATA")
     if chosen and "://" in chosen:
         raise LetheError(
-            f"LETHE_DATA is {chosen}; it names a folder of this machine. Stores at a URL are opened "
-            "by their own URL, such as s3://bucket/traces/NAME.zarr.zip"
+            f"LETHE_DATA is {chosen}; it names a folder of this machine. Stores at a URL are "
+            "opened by their own URL, such as s3://bucket/traces/NAME.zarr.zip"
         )
     if chosen:
         return Path(chosen).expanduser()
