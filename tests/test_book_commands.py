@@ -15,10 +15,11 @@ from lethe.pages.parameters import read_parameters
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted((ROOT / "book").glob("*.md")), ROOT / "README.md"]
+COMMAND = re.compile(r"^(?:\.venv/bin/)?lethe (.+)$", re.MULTILINE)
 LINES = [
     (path.name, line)
     for path in PAGES
-    for line in re.findall(r"^(?:\.venv/bin/)?lethe (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    for line in COMMAND.findall(re.sub(r" *\\\n *", " ", path.read_text("utf-8")))
 ]
 
 
