@@ -12,7 +12,8 @@ from simulated_stores import write_stores
 from lethe import traces
 from lethe.analysis import curves, scores
 from lethe.analysis.curves import batch, pooled, row_kernels, shrinkage
-from lethe.analysis.findings import seed_stability
+from lethe.analysis.findings import likeness, seed_stability
+from lethe.analysis.findings.class_order import replacements
 from lethe.analysis.simulate import lapses
 from lethe.errors import LetheError
 from lethe.pages import sample_gallery
@@ -276,3 +277,15 @@ def test_the_benchmark_measures_each_step(step, opened, monkeypatch):
     assert told.keys() == {"seconds", "processor", "memory", "before"}
     assert told["processor"] > 0
     assert told["memory"] >= told["before"]
+
+
+def test_a_thousand_classes_are_counted():
+    label = np.repeat(np.arange(1000, dtype=np.int16), 2)
+    answers = np.stack([label, np.roll(label, 2)])  # right, and the class before
+    other, share = likeness.confusion_likeness(answers, label)
+    assert other[500] in (499, 501)
+    np.testing.assert_allclose(share, 0.25)
+    wrong = np.stack([np.ones((2, 2000), bool), np.zeros((2, 2000), bool)], axis=1)
+    prediction = np.where(wrong, label, np.roll(label, 2))  # right first, then the class before
+    counts = replacements(traces.from_arrays(prediction, label))
+    assert counts.sum() == counts[np.arange(1000), np.arange(-1, 999)].sum() == 2 * 2000

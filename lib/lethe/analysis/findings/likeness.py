@@ -58,7 +58,8 @@ def confusion_likeness(answers: np.ndarray, labels: np.ndarray) -> tuple[np.ndar
     How often = mean of the share of its images taken for the other class and the other way round.
     """
     size = int(labels.max()) + 1
-    counts = np.bincount((labels * size + answers).ravel(), minlength=size * size)
+    pairs = labels.astype(int) * size + answers  # 16 bits hold no pair of 182 classes
+    counts = np.bincount(pairs.ravel(), minlength=size * size)
     shares = counts.reshape(size, size) / (len(answers) * np.bincount(labels)[:, None])
     mutual = (shares + shares.T) / 2
     np.fill_diagonal(mutual, -1)
