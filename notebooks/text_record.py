@@ -119,7 +119,7 @@ book.record(page, "texts", len(label), fmt=",.0f")
 book.record(page, "sections", len(classes), fmt=".0f")
 told = f" The packages are those of Debian {origin['debian']}, as listed on {origin['date']}."
 book.text(page, "{texts} texts for training, {sections} sections." + (told if origin else ""))
-dataset_facts.overview(pair).T
+dataset_facts.overview(pair).T.set_axis(model, axis=1)
 
 # %% [markdown]
 # ## Did the networks learn the task?
