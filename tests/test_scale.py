@@ -12,7 +12,7 @@ from simulated_stores import write_stores
 from lethe import traces
 from lethe.analysis import curves, scores
 from lethe.analysis.curves import batch, pooled, row_kernels, shrinkage
-from lethe.analysis.findings import likeness, seed_stability
+from lethe.analysis.findings import fit_quality, likeness, seed_stability
 from lethe.analysis.findings.class_order import replacements
 from lethe.analysis.simulate import lapses
 from lethe.errors import LetheError
@@ -289,3 +289,14 @@ def test_a_thousand_classes_are_counted():
     prediction = np.where(wrong, label, np.roll(label, 2))  # right first, then the class before
     counts = replacements(traces.from_arrays(prediction, label))
     assert counts.sum() == counts[np.arange(1000), np.arange(-1, 999)].sum() == 2 * 2000
+
+
+def test_networks_with_unequal_numbers_of_runs_are_compared_level_by_level():
+    correct = simulated(20, 300, 6)
+    retention = curves.retention_traces(correct)[0]
+    fits = [curves.fit_exponential(rows) for rows in (retention, retention[:2])]
+    levels = [fit_quality.base_rate(rows) for rows in (retention, retention[:2])]
+    gap = fit_quality.matched_gap(*fits, *levels, np.random.default_rng(0), 20)
+    assert np.isfinite(gap.estimate)
+    same = fit_quality.matched_gap(*fits[:1] * 2, *levels[:1] * 2, np.random.default_rng(0), 20)
+    assert same.estimate == pytest.approx(0, abs=1e-12)

@@ -116,9 +116,10 @@ def matched_gap(
     level int [seed, sample], e.g. `base_rate`. A level weighs 1 / (1 / s_a + 1 / s_b), s being the
     share of each architecture's traces on it. Constant and short traces are left out.
     """
-    both = np.unique(np.stack([level_a, level_b]), return_inverse=True)
-    codes_a, codes_b = both[1].reshape(2, *level_a.shape)
-    levels = len(both[0])
+    both = np.concatenate([level_a, level_b])
+    found, codes = np.unique(both, return_inverse=True)
+    codes_a, codes_b = np.split(codes.reshape(both.shape), [len(level_a)])
+    levels = len(found)
 
     def statistic(seeds: Sequence[np.ndarray], samples: np.ndarray) -> tuple[float]:
         n_a, sum_a = _by_level(fit_a, codes_a, np.outer(seeds[0], samples), levels)
