@@ -354,7 +354,7 @@ book.text(
 # - Packages of one family have like descriptions, so texts are not fully independent, although each source gives one.
 # - Rates and dropout of the networks were chosen by the test accuracy of seeds that are not in the record. The size of the
 #   first network's table (2,048 entries, shared by all n-grams) was not: a table of 32,768 had a better test accuracy, about
-#   63 %, but forgot almost nothing. So how much `ngram_bag` forgets is partly our choice; which texts it forgets is not.
+#   63 %, but forgot almost nothing. So how much `ngram_bag` forgets is partly our choice.
 # - Sections differ in size, up to a limit: the largest were cut.
 #
 # The descriptions are those of Debian's package lists, by the maintainers of its packages ([licences](../book/licences.md)).

@@ -11,8 +11,8 @@ and knows nothing of Lethe: it logs as Dataset Cartography does, one JSON line a
         --date 2026-11-26
 
 The descriptions are those of the package list; test packages are none of the training packages and
-of other sources. Rates and dropout were chosen by the test accuracy of seeds 100 to 102 (`char_cnn`:
-100 only); the bag's 2,048 buckets were not: 32,768 tested better and forgot almost nothing.
+of other sources. Rates and dropout were chosen by the test accuracy of seeds 100 to 102 (100
+only for `char_cnn`); the bag's 2,048 buckets were not: 32,768 tested better and forgot little.
 Cost: 4 seconds a seed for ngram_bag, 20 for char_cnn, on one core; 14 MB of logs a seed.
 """
 
