@@ -18,7 +18,7 @@ from lethe.cli import app
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 LETHE = f"{sys.executable} -m lethe_stand_in"
-STAND_IN = "from lethe.cli import main\nmain()\n"
+STAND_IN = "from lethe.cli import main\nif __name__ == '__main__':\n    main()\n"
 # says what it was asked, then runs the array's tasks one after another, as Slurm would
 SBATCH = """#!/usr/bin/env bash
 echo "$@" > asked.txt
