@@ -441,7 +441,7 @@ by_section = pd.DataFrame(
 answer_3 = by_section["a"].corr(by_section["b"], method="spearman")
 
 # %% tags=["check"]
-section = pd.DataFrame({w: pd.Series(np.nanmean(x, axis=0)) for w, x in zip("ab", events)})
+section = pd.DataFrame({w: pd.DataFrame(x).mean() for w, x in zip("ab", events)})
 pooled = pd.DataFrame(
     {w: [np.nanmean(x[:, label == k]) for k in range(len(classes))] for w, x in zip("ab", events)}
 )

@@ -42,7 +42,9 @@ def rankable(ds: xr.Dataset, score: str) -> np.ndarray:
         raise LetheError(f"{where}: 1 seed in the traces; to compare runs takes 2 or more")
     values = harder(ds, score)
     if np.isnan(values).all():
-        raise LetheError(f"{where}: no sample has a value of {title}; was any learned and followed?")
+        raise LetheError(
+            f"{where}: no sample has a value of {title}; was any learned and followed?"
+        )
     known = values[~np.isnan(values)]
     if known.min() == known.max():
         raise LetheError(f"{where}: {title} is {abs(known[0]):g} for all samples: nothing to rank")
