@@ -1,5 +1,11 @@
 """What many tests share: a browser, and a small rendered book."""
 
+import os
+
+# before torch is imported: three processes share two cores, and torch's threads would wait for each
+# other more than they compute
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import page_runs
 import pytest
 import shared_chromium
