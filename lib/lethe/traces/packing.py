@@ -10,7 +10,7 @@ and 10.4 MB; a large store is packed at a lower level, 25 times faster for 1 % m
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -69,8 +69,11 @@ def compact(run_folders: Sequence[Path | str], out: Path | str, view: str = "eva
 
 
 def _write(out: Path, header: xr.Dataset, folders: Sequence[Path], view: str) -> Path:
+    def read(array: str, position: int) -> np.ndarray:
+        return read_array(folders[position], header, array, KEPT[array])
+
     with files.replacement(out) as file:
-        write_zip(file, members(header, folders))
+        write_zip(file, members(header, read))
         file.flush()
         compare(Path(file.name), out, folders, view)
     return out
@@ -145,18 +148,21 @@ def _without_seeds(config: str) -> dict:
     return {key: value for key, value in json.loads(config).items() if key not in SEED_KEYS}
 
 
-def members(header: xr.Dataset, folders: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-    """The members of the zip in the order of their names; the arrays are read as they are due."""
+def members(
+    header: xr.Dataset, read: Callable[[str, int], np.ndarray]
+) -> Iterator[tuple[str, bytes]]:
+    """The members of the zip in the order of their names; `read(array, position)` gives an array
+    [epoch, sample] of the seed at a position when it is due.
+    """
     small = header_members(header)
-    positions = sorted(range(len(folders)), key=lambda position: f"{position}.")
+    positions = sorted(range(header.sizes["seed"]), key=lambda position: f"{position}.")
     for name in sorted([*small, *(f"{array}/0" for array in ARRAYS)]):
         if name in small:
             yield name, small[name]
             continue
         array = name.removesuffix("/0")
         for position in positions:
-            values = read_array(folders[position], header, array, KEPT[array])
-            yield from chunk_members(small, array, position, values)
+            yield from chunk_members(small, array, position, read(array, position))
 
 
 def packing_of(header: xr.Dataset) -> Packing:

@@ -5,7 +5,7 @@ Cost: that of compacting, 1 s for a million cells; the arrays are packed one see
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import xarray as xr
 from lethe.errors import LetheError
 from lethe.traces import files
 from lethe.traces.checks import ARRAYS, DIMS, validate
-from lethe.traces.packing import KEPT, chunk_members, header_members, write_zip
+from lethe.traces.packing import KEPT, members, write_zip
 from lethe.traces.store import SUFFIX, read_zip
 
 
@@ -28,7 +28,7 @@ def write_store(ds: xr.Dataset, out: Path | str) -> Path:
     validate(ds)
     files.make_folder(out.parent)
     with files.replacement(out) as file:
-        write_zip(file, _members(ds, header_members(ds.drop_vars(ARRAYS))))
+        write_zip(file, members(ds.drop_vars(ARRAYS), partial(_kept, ds)))
         file.flush()
         _compare(ds, Path(file.name))
     return out
@@ -40,18 +40,6 @@ def check_new_store(out: Path) -> None:
         raise LetheError(f"a store is called NAME{SUFFIX}, not {out.name!r}")
     if out.exists():
         raise LetheError(f"{out} is there already; choose another name or remove it first")
-
-
-def _members(ds: xr.Dataset, small: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """The members of the zip in the order of their names."""
-    positions = sorted(range(ds.sizes["seed"]), key=lambda position: f"{position}.")
-    for name in sorted([*small, *(f"{array}/0" for array in ARRAYS)]):
-        if name in small:
-            yield name, small[name]
-            continue
-        array = name.removesuffix("/0")
-        for position in positions:
-            yield from chunk_members(small, array, position, _kept(ds, array, position))
 
 
 def _kept(ds: xr.Dataset, name: str, position: int) -> np.ndarray:
