@@ -1,7 +1,8 @@
 """Every page twice in the background: as committed through nbval, and with other parameters.
 
 `conftest.py` begins them when the tests have been collected, so that they run beside the tests of a
-single process; `test_notebooks.py` asks for the outcome. Two at a time, 4 minutes on two cores.
+single process; `test_notebooks.py` asks for the outcome. One at a time, and two once it waits for
+them: 8 minutes of a core.
 """
 
 import os
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Semaphore
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PAGES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -92,11 +94,11 @@ OTHER = {
 
 
 class Executions:
-    """Runs of pages in the background, two at a time, those that read the others last."""
+    """Runs of pages in the background, those that read the others last."""
 
     def __init__(self, folder: Path, rerun: set[str], nbval: set[str]) -> None:
         self.folder = folder
-        self.pool = ThreadPoolExecutor(2)
+        self.pool, self.cores, self.waited_for = ThreadPoolExecutor(2), Semaphore(1), False
         self.rerun = self.start(self.run_other, rerun)
         self.nbval = self.start(self.run_nbval, nbval)
 
@@ -110,17 +112,25 @@ class Executions:
         wait(others.values())
         return run(name)
 
+    def wait_for(self) -> None:
+        """The tests have nothing else to do: from now on two at a time."""
+        if not self.waited_for:
+            self.waited_for = True
+            self.cores.release()
+
     def run_other(self, name: str) -> str:
         given = [word for key, text in OTHER[name].items() for word in ("-p", f"{key}={text}")]
         out = str(self.folder / "rerun")
         lethe = [sys.executable, "-c", "from lethe.cli import main; main()"]
-        return command([*lethe, "rerun", name, *given, "--out", out])
+        with self.cores:
+            return command([*lethe, "rerun", name, *given, "--out", out])
 
     def run_nbval(self, name: str) -> str:
         results = {"LETHE_RESULTS": str(self.folder / "results")}
         notebook = str(FOLDER / f"{name}.ipynb")
         options = ["--nbval-lax", "--nbval-current-env", "--no-header", "-p", "no:cacheprovider"]
-        return command([sys.executable, "-m", "pytest", *options, notebook], results)
+        with self.cores:
+            return command([sys.executable, "-m", "pytest", *options, notebook], results)
 
 
 def command(words: list[str], variables: dict[str, str] | None = None) -> str:

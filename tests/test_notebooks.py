@@ -320,7 +320,9 @@ def test_charts_come_from_the_library(name):
 @pytest.fixture
 def executions():
     """The runs of pages that this session has begun."""
-    return page_runs.RUNNING[0]
+    running = page_runs.RUNNING[0]
+    running.wait_for()
+    return running
 
 
 def as_given(value: object) -> str:

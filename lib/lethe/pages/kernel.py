@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ipykernel.kernelspec import write_kernel_spec
 
-QUIET = "--IPKernelApp.log_level=40"  # errors only: its advice on encryption is for servers
+QUIET = "--IPKernelApp.log_level=50"  # no advice meant for servers, no word at its end
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def run(notebook: NotebookNode, folder: Path) -> None:
         timeout=60 * MINUTES,
         kernel_name="python3",
         allow_errors=True,
-        extra_arguments=["--IPKernelApp.log_level=40"],  # no word on how the kernel is reached
+        extra_arguments=["--IPKernelApp.log_level=50"],  # no word on its address and end
         resources={"metadata": {"path": str(folder)}},
     )
     try:
