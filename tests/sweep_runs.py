@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tiny_captures import contents
@@ -62,6 +63,21 @@ def await_running(out: Path, seconds: float = 120) -> tuple[str, int]:
                     return folder.name, leases.read(place, sign)["pid"]
         time.sleep(0.002)
     raise AssertionError(f"no run was begun in {out} in {seconds} s")
+
+
+def killer(out: Path) -> tuple[list[str], Callable[[], None]]:
+    """A `tick` for `run_sweep` that kills the first worker in the middle of a run, and the list of
+    what it killed.
+    """
+    killed: list[str] = []
+
+    def tick() -> None:
+        if not killed:
+            name, pid = await_running(out)
+            kill(pid)
+            killed.append(name)
+
+    return killed, tick
 
 
 def kill(pid: int) -> bool:

@@ -73,14 +73,7 @@ def test_two_sweeps_at_once_do_no_run_twice(whole, tmp_path):
 
 def test_dask_with_a_killed_worker_ends_like_a_serial_capture(whole, tmp_path):
     file, expected = whole
-    killed = []
-
-    def tick():
-        if not killed:
-            name, pid = sweep_runs.await_running(tmp_path)
-            sweep_runs.kill(pid)
-            killed.append(name)
-
+    killed, tick = sweep_runs.killer(tmp_path)
     with dask_executor("local", jobs=1) as executor:
         outcomes = run_sweep(read_sweep(file).runs, tmp_path, executor, device="cpu", tick=tick)
     assert [outcome.state for outcome in outcomes] == ["done"] * 3
@@ -90,14 +83,7 @@ def test_dask_with_a_killed_worker_ends_like_a_serial_capture(whole, tmp_path):
 
 def test_submitit_with_a_killed_job_ends_like_a_serial_capture(whole, tmp_path):
     file, expected = whole
-    killed = []
-
-    def tick():
-        if not killed:
-            name, pid = sweep_runs.await_running(tmp_path)
-            sweep_runs.kill(pid)
-            killed.append(name)
-
+    killed, tick = sweep_runs.killer(tmp_path)
     executor = submitit_executor("local", tmp_path, {})
     runs = read_sweep(file).runs[:1]
     (outcome,) = run_sweep(runs, tmp_path, executor, device="cpu", at_once=1, tick=tick)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trace_runs import capture, epoch_arrays
+from trace_runs import capture, epoch_arrays, in_chunks_of_6, seeds_of_23
 
 from lethe import traces
 from lethe.errors import LetheError
@@ -22,16 +22,12 @@ PAGE = Path(__file__).parents[1] / "book" / "large_traces.md"
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    return [capture(folder / f"run{seed}", seed, n=23) for seed in range(3)]
+    return seeds_of_23(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
 def path(runs, tmp_path_factory):
-    """Three seeds of 23 samples in chunks of 6."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "SMALL", packing.Packing(6, 9))
-        return traces.compact(runs, tmp_path_factory.mktemp("large") / "zoo-tiny-quick.zarr.zip")
+    return in_chunks_of_6(runs, tmp_path_factory.mktemp("large"))
 
 
 def test_blocks_are_whole_chunks_in_order_and_together_everything(path):

@@ -7,7 +7,7 @@ import sys
 
 import fsspec
 import pytest
-from trace_runs import capture, samples
+from trace_runs import in_chunks_of_6, samples, seeds_of_23
 from typer.testing import CliRunner
 
 from lethe import traces
@@ -24,16 +24,12 @@ FILE = f"{NAME}.zarr.zip"
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    return [capture(folder / f"run{seed}", seed, n=23) for seed in range(3)]
+    return seeds_of_23(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
 def path(runs, tmp_path_factory):
-    """Three seeds of 23 samples in chunks of 6."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "SMALL", packing.Packing(6, 9))
-        return traces.compact(runs, tmp_path_factory.mktemp("stores") / FILE)
+    return in_chunks_of_6(runs, tmp_path_factory.mktemp("stores"))
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from lethe.traces import RunLog, open_run
+from lethe.traces import RunLog, compact, open_run, packing
 
 CLASSES = ["cat", "dog", "owl"]
 
@@ -50,3 +51,15 @@ def capture(folder: Path, seed: int = 0, epochs: int = 3, n: int = 6, **config) 
             write(log, epoch, seed)
         log.finish({"weights": "f00"})
     return folder
+
+
+def seeds_of_23(folder: Path) -> list[Path]:
+    """Finished runs of three seeds, with 23 samples."""
+    return [capture(folder / f"run{seed}", seed, n=23) for seed in range(3)]
+
+
+def in_chunks_of_6(runs: list[Path], folder: Path) -> Path:
+    """Their store, in chunks of 6 samples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "SMALL", packing.Packing(6, 9))
+        return compact(runs, folder / "zoo-tiny-quick.zarr.zip")
