@@ -44,7 +44,7 @@ from scipy import stats
 from lethe import traces
 from lethe.analysis import agreement, scores
 from lethe.datasets.cifar import OCTDL_COUNTS
-from lethe.pages import book, charts, exercises, sample_gallery, stores
+from lethe.pages import book, charts, dataset_facts, exercises, sample_gallery, stores
 from lethe.pages.thumbnails import lives, read_thumbnails
 
 # %% [markdown]
@@ -114,16 +114,9 @@ book.text(
 
 
 # %%
-def by_epoch(values, ds):
-    """Mean, lowest and highest of `values` [seed, epoch] over the seeds, one row an epoch."""
-    values = values.transpose("seed", "epoch").values
-    table = {"mean": values.mean(0), "low": values.min(0), "high": values.max(0)}
-    return pd.DataFrame(table).assign(epoch=ds["epoch"].values, network=ds.attrs["model"])
-
-
 accuracy = {
-    "training": [by_epoch(traces.correct(ds).mean("sample"), ds) for ds in networks],
-    "test": [by_epoch(ds["test_accuracy"], ds) for ds in networks],
+    "training": [dataset_facts.by_epoch(traces.correct(ds).mean("sample"), ds) for ds in networks],
+    "test": [dataset_facts.by_epoch(ds["test_accuracy"], ds) for ds in networks],
 }
 
 # %% tags=["hide-input"]

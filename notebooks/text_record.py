@@ -129,16 +129,9 @@ dataset_facts.overview(pair).T.set_axis(model, axis=1)
 
 
 # %%
-def by_epoch(values, ds):
-    """Mean, lowest and highest of `values` [seed, epoch] over the seeds, one row an epoch."""
-    values = values.transpose("seed", "epoch").values
-    table = {"mean": values.mean(0), "low": values.min(0), "high": values.max(0)}
-    return pd.DataFrame(table).assign(epoch=ds["epoch"].values, network=ds.attrs["model"])
-
-
 accuracy = {
-    "training": [by_epoch(traces.correct(ds).mean("sample"), ds) for ds in pair],
-    "test": [by_epoch(ds["test_accuracy"], ds) for ds in pair],
+    "training": [dataset_facts.by_epoch(traces.correct(ds).mean("sample"), ds) for ds in pair],
+    "test": [dataset_facts.by_epoch(ds["test_accuracy"], ds) for ds in pair],
 }
 
 # %% tags=["hide-input"]

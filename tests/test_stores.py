@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import xarray as xr
 from simulated_stores import write_stores
 from trace_runs import capture
 
@@ -194,3 +195,15 @@ def test_a_large_picture_is_made_small():
     picture = np.zeros((224, 160, 3), np.uint8)
     assert dataset_facts.small(picture).shape == (56, 40, 3)
     assert dataset_facts.small(picture[:64, :64]).shape == (64, 64, 3)
+
+
+def test_values_by_epoch_are_the_mean_and_the_extremes_of_the_seeds():
+    values = xr.DataArray([[0.1, 0.5], [0.3, 0.1]], dims=("seed", "epoch"))
+    ds = xr.Dataset(coords={"epoch": [0, 1]}, attrs={"model": "tiny"})
+    for given in (values, values.T):  # whatever the order of the dimensions
+        table = dataset_facts.by_epoch(given, ds)
+        np.testing.assert_allclose(table["mean"], [0.2, 0.3])
+        assert table["low"].tolist() == [0.1, 0.1]
+        assert table["high"].tolist() == [0.3, 0.5]
+        assert table["epoch"].tolist() == [0, 1]
+        assert set(table["network"]) == {"tiny"}

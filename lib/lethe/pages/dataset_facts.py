@@ -231,3 +231,12 @@ def small(picture: np.ndarray, side: int = SIDE) -> np.ndarray:
     """A picture [h, w, channels] of at most `side` pixels a side, so that a page stays small."""
     step = -(-max(picture.shape[:2]) // side)
     return picture[::step, ::step]
+
+
+def by_epoch(values: xr.DataArray, ds: xr.Dataset) -> pd.DataFrame:
+    """Mean, lowest and highest of `values` [seed, epoch] over the seeds: one row an epoch, with the
+    network's name.
+    """
+    seeds = values.transpose("seed", "epoch").values
+    table = {"mean": seeds.mean(0), "low": seeds.min(0), "high": seeds.max(0)}
+    return pd.DataFrame(table).assign(epoch=ds["epoch"].values, network=ds.attrs["model"])
